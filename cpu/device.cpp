@@ -1,0 +1,39 @@
+#include "cpu/device.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "cpu/dnn.h"
+#include "tensor/error.h"
+
+namespace az::cpu {
+namespace {
+
+class HostMemory final : public RawMemory {
+ public:
+  void* allocate(int64_t bytes) override {
+    void* block = std::aligned_alloc(kAlignment, static_cast<size_t>((bytes + kAlignment - 1) / kAlignment * kAlignment));
+    AZ_CHECK(block, "cpu: out of memory asking for {} MiB; use a smaller batch or image", bytes >> 20);
+    return block;
+  }
+  void release(void* block, int64_t) noexcept override { std::free(block); }
+
+ private:
+  static constexpr int64_t kAlignment = 64;
+};
+
+}  // namespace
+
+CpuDevice::CpuDevice() : Device(std::make_unique<HostMemory>()), dnn_(std::make_unique<Dnn>()) {}
+CpuDevice::~CpuDevice() = default;
+
+void CpuDevice::copy_from_host(void* to, const void* from, int64_t bytes) { copy(to, from, bytes); }
+void CpuDevice::copy_to_host(void* to, const void* from, int64_t bytes) { copy(to, from, bytes); }
+void CpuDevice::copy(void* to, const void* from, int64_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, static_cast<size_t>(bytes));
+}
+void CpuDevice::fill_zero(void* to, int64_t bytes) {
+  if (bytes > 0) std::memset(to, 0, static_cast<size_t>(bytes));
+}
+
+}  // namespace az::cpu

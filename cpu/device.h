@@ -1,0 +1,29 @@
+// The host as a device.
+#pragma once
+
+#include "tensor/device.h"
+
+namespace az::cpu {
+
+class CpuDevice final : public Device {
+ public:
+  CpuDevice();
+  ~CpuDevice() override;
+
+  DeviceKind kind() const override { return DeviceKind::cpu; }
+  std::string name() const override { return "cpu"; }
+  void copy_from_host(void* to, const void* from, int64_t bytes) override;
+  void copy_to_host(void* to, const void* from, int64_t bytes) override;
+  void copy(void* to, const void* from, int64_t bytes) override;
+  void fill_zero(void* to, int64_t bytes) override;
+  void synchronise() override {}
+
+  /// oneDNN's engine, primitives and packed weights (cpu/dnn.h).
+  class Dnn;
+  Dnn& dnn() { return *dnn_; }
+
+ private:
+  std::unique_ptr<Dnn> dnn_;
+};
+
+}  // namespace az::cpu

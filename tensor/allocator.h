@@ -1,0 +1,95 @@
+// Device memory: a cache of freed blocks, and an arena for work that repeats.
+//
+// A training step or an inference asks for the same sizes in the same order each time. The first run of such a scope is
+// recorded (sizes and lifetimes), a plan gives every block an offset in one slab so that blocks alive together do not
+// overlap, and later runs take their addresses from the plan: same calls, same addresses, nothing allocated. A run that
+// departs from the record goes on with the cache and is recorded anew.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace az {
+
+/// Where blocks come from: host memory, or a driver.
+class RawMemory {
+ public:
+  virtual ~RawMemory() = default;
+  /// At least `bytes`, aligned to 64; throws `Error` with the size when there is none.
+  virtual void* allocate(int64_t bytes) = 0;
+  virtual void release(void* block, int64_t bytes) noexcept = 0;
+};
+
+struct AllocatorStats {
+  int64_t live_bytes = 0;       ///< held by tensors now
+  int64_t peak_live_bytes = 0;  ///< the most `live_bytes` has been
+  int64_t reserved_bytes = 0;   ///< taken from RawMemory, cached blocks and arenas included
+  int64_t raw_allocations = 0;  ///< calls to RawMemory::allocate so far
+};
+
+class Allocator {
+ public:
+  explicit Allocator(std::unique_ptr<RawMemory> memory);
+  ~Allocator();
+  Allocator(const Allocator&) = delete;
+  Allocator& operator=(const Allocator&) = delete;
+
+  /// A block of at least `bytes`. Any thread may call it; only the scope's own thread uses the arena.
+  void* allocate(int64_t bytes);
+  void release(void* block) noexcept;
+
+  /// Begins a scope whose calls repeat under the same `key` (a hash of the step's shapes). Scopes do not nest: an
+  /// inner one is part of the outer one.
+  void begin_step(uint64_t key);
+  void end_step();
+
+  AllocatorStats stats() const;
+  /// Gives cached blocks that nobody uses back to RawMemory.
+  void trim();
+
+ private:
+  struct Event;
+  struct Plan;
+  struct Block {
+    int64_t bytes = 0;
+    int64_t event = -1;  // index of its allocation in the running step's record, or -1
+    uint64_t step = 0;   // the step that allocated it
+    Plan* plan = nullptr;  // set: the block lies in this plan's slab
+  };
+
+  void* allocate_cached(int64_t bytes);
+  void* allocate_planned(int64_t bytes);
+  void solve(Plan& plan);
+
+  std::unique_ptr<RawMemory> memory_;
+  mutable std::mutex mutex_;
+  std::unordered_map<void*, Block> live_;
+  std::unordered_map<int64_t, std::vector<void*>> cache_;
+  std::unordered_map<uint64_t, std::unique_ptr<Plan>> plans_;
+  AllocatorStats stats_;
+
+  Plan* plan_ = nullptr;  // of the running step
+  std::unique_ptr<std::vector<Event>> record_;
+  bool follows_plan_ = false;
+  uint64_t step_ = 0;
+  int step_depth_ = 0;
+  std::thread::id step_thread_;
+};
+
+/// begin_step and end_step as a scope.
+class StepScope {
+ public:
+  StepScope(Allocator& allocator, uint64_t key) : allocator_(allocator) { allocator_.begin_step(key); }
+  ~StepScope() { allocator_.end_step(); }
+  StepScope(const StepScope&) = delete;
+  StepScope& operator=(const StepScope&) = delete;
+
+ private:
+  Allocator& allocator_;
+};
+
+}  // namespace az

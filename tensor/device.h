@@ -1,0 +1,39 @@
+// What a device must offer a tensor. cpu/ and cuda/ implement it; ops/ is the one place that chooses between them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "tensor/allocator.h"
+
+namespace az {
+
+enum class DeviceKind : uint8_t { cpu, cuda };
+
+/// A place where tensors live. Outlives every tensor made on it; `main` and each test own theirs.
+class Device {
+ public:
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  virtual ~Device() = default;
+
+  virtual DeviceKind kind() const = 0;
+  virtual std::string name() const = 0;  ///< "cpu", "cuda:0"
+  virtual void copy_from_host(void* to, const void* from, int64_t bytes) = 0;
+  virtual void copy_to_host(void* to, const void* from, int64_t bytes) = 0;
+  virtual void copy(void* to, const void* from, int64_t bytes) = 0;
+  virtual void fill_zero(void* to, int64_t bytes) = 0;
+  virtual void synchronise() = 0;
+
+  /// Cached memory and the step arena (tensor/allocator.h).
+  Allocator& allocator() { return *allocator_; }
+
+ protected:
+  explicit Device(std::unique_ptr<RawMemory> memory) : allocator_(std::make_unique<Allocator>(std::move(memory))) {}
+
+ private:
+  std::unique_ptr<Allocator> allocator_;
+};
+
+}  // namespace az

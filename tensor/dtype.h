@@ -1,0 +1,65 @@
+// Element types.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace az {
+
+enum class DType : uint8_t { f32, bf16, f64, i32, i64, u8 };
+
+/// bfloat16: the upper half of an f32. Storage only; arithmetic is done in f32.
+struct bf16 {
+  uint16_t bits = 0;
+
+  bf16() = default;
+  /// Rounds to nearest, ties to even; NaN stays NaN.
+  explicit bf16(float value) {
+    const uint32_t u = std::bit_cast<uint32_t>(value);
+    const bool is_nan = (u & 0x7fffffffU) > 0x7f800000U;
+    const uint32_t rounded = u + 0x7fffU + ((u >> 16) & 1U);
+    bits = static_cast<uint16_t>(is_nan ? (u >> 16) | 0x40U : rounded >> 16);
+  }
+  explicit operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+};
+
+/// Bytes of one element.
+constexpr int64_t dtype_bytes(DType dtype) {
+  switch (dtype) {
+    case DType::f32:
+    case DType::i32: return 4;
+    case DType::bf16: return 2;
+    case DType::f64:
+    case DType::i64: return 8;
+    case DType::u8: return 1;
+  }
+  return 0;
+}
+
+constexpr const char* dtype_name(DType dtype) {
+  switch (dtype) {
+    case DType::f32: return "f32";
+    case DType::bf16: return "bf16";
+    case DType::f64: return "f64";
+    case DType::i32: return "i32";
+    case DType::i64: return "i64";
+    case DType::u8: return "u8";
+  }
+  return "?";
+}
+
+template <class T>
+struct DTypeOf;
+template <> struct DTypeOf<float> { static constexpr DType value = DType::f32; };
+template <> struct DTypeOf<bf16> { static constexpr DType value = DType::bf16; };
+template <> struct DTypeOf<double> { static constexpr DType value = DType::f64; };
+template <> struct DTypeOf<int32_t> { static constexpr DType value = DType::i32; };
+template <> struct DTypeOf<int64_t> { static constexpr DType value = DType::i64; };
+template <> struct DTypeOf<uint8_t> { static constexpr DType value = DType::u8; };
+
+/// The DType of a C++ element type.
+template <class T>
+inline constexpr DType dtype_of = DTypeOf<T>::value;
+
+}  // namespace az

@@ -1,0 +1,75 @@
+#include "tensor/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "tensor/error.h"
+
+namespace az {
+namespace {
+
+/// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  Descriptor(const std::filesystem::path& file, int flags) : fd_(::open(file.c_str(), flags | O_CLOEXEC, 0644)) {}
+  ~Descriptor() { close(); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  bool ok() const { return fd_ >= 0; }
+  bool close() {
+    const int fd = std::exchange(fd_, -1);
+    return fd < 0 || ::close(fd) == 0;
+  }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+void write_file(const std::filesystem::path& file, std::string_view bytes) {
+  std::filesystem::path temporary = file;
+  temporary += fmt::format(".{}.tmp", ::getpid());
+  const auto check = [&](bool ok, const char* doing) {
+    if (ok) return;
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    fail("{}: cannot {}: {}", file.string(), doing, std::strerror(error));
+  };
+  Descriptor out(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+  check(out.ok(), "create it");
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t count = ::write(out.get(), bytes.data() + done, bytes.size() - done);
+    check(count >= 0 || errno == EINTR, "write it");
+    if (count > 0) done += static_cast<size_t>(count);
+  }
+  check(::fsync(out.get()) == 0, "sync it");
+  check(out.close(), "close it");
+  check(::rename(temporary.c_str(), file.c_str()) == 0, "rename it into place");
+}
+
+std::string read_file(const std::filesystem::path& file) {
+  Descriptor in(file, O_RDONLY);
+  AZ_CHECK(in.ok(), "{}: cannot open it: {}", file.string(), std::strerror(errno));
+  struct stat info {};
+  AZ_CHECK(::fstat(in.get(), &info) == 0, "{}: cannot read it: {}", file.string(), std::strerror(errno));
+  AZ_CHECK(S_ISREG(info.st_mode), "{}: not a regular file", file.string());
+  std::string bytes(static_cast<size_t>(info.st_size), '\0');
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count = ::read(in.get(), bytes.data() + done, bytes.size() - done);
+    AZ_CHECK(count >= 0 || errno == EINTR, "{}: cannot read it: {}", file.string(), std::strerror(errno));
+    if (count == 0) break;
+    if (count > 0) done += static_cast<size_t>(count);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
+}  // namespace az
