@@ -44,7 +44,8 @@ AZ_SIMD void mix_row(const float* noise, float low, float high, float* __restric
 }
 
 Canvas fill(const Material& material, int width, int height, Rng& rng) {
-  const Plane noise = fractal_noise(width, height, material.cell_px * material.flat, material.cell_px, 5, rng.uniform(0.55, 0.75), rng);
+  const Plane noise =
+      fractal_noise(width, height, material.cell_px * material.flat, material.cell_px, 5, rng.uniform(0.55, 0.75), rng);
   Canvas out;
   for (size_t c = 0; c < 3; ++c) {
     out[c] = Plane(width, height);
@@ -74,9 +75,11 @@ void add_ground(Canvas& canvas, Rng& rng) {
   Coverage where{{0, 0, width, height}, Plane(width, height)};
   std::vector<float> line(static_cast<size_t>(width));
   for (int x = 0; x < width; ++x)
-    line[static_cast<size_t>(x)] = static_cast<float>(level + slope * (x - width / 2) + wave_px * static_cast<double>(wave.row(0)[x]));
+    line[static_cast<size_t>(x)] =
+        static_cast<float>(level + slope * (x - width / 2) + wave_px * static_cast<double>(wave.row(0)[x]));
   for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x) where.share.row(y)[x] = smooth_step(-soft_px, soft_px, static_cast<float>(y) - line[static_cast<size_t>(x)]);
+    for (int x = 0; x < width; ++x)
+      where.share.row(y)[x] = smooth_step(-soft_px, soft_px, static_cast<float>(y) - line[static_cast<size_t>(x)]);
   blend(canvas, where, colour, 1.0F);
 }
 
@@ -91,9 +94,11 @@ void add_clutter(Canvas& canvas, Rng& rng) {
   const int64_t corners = rng.integer(4, 9);
   std::vector<Point> outline;
   for (int64_t k = 0; k < corners; ++k) {
-    const auto turn = static_cast<float>((static_cast<double>(k) + rng.uniform(-0.3, 0.3)) / static_cast<double>(corners));
+    const auto turn =
+        static_cast<float>((static_cast<double>(k) + rng.uniform(-0.3, 0.3)) / static_cast<double>(corners));
     const double r = radius * rng.uniform(0.45, 1.1);
-    outline.push_back({x + r * squeeze * static_cast<double>(cos_turns(turn)), y + r / squeeze * static_cast<double>(sin_turns(turn))});
+    outline.push_back({x + r * squeeze * static_cast<double>(cos_turns(turn)),
+                       y + r / squeeze * static_cast<double>(sin_turns(turn))});
   }
   const double sigma = rng.uniform(0.6, 5);
   const auto opacity = static_cast<float>(rng.uniform(0.4, 1));
@@ -146,7 +151,8 @@ AZ_SIMD void quantise_row(const float* r, const float* g, const float* b, const 
 void blend(Canvas& canvas, const Coverage& where, const Canvas& colour, float opacity) {
   for (size_t c = 0; c < 3; ++c)
     for (int y = 0; y < where.box.height; ++y)
-      blend_row(canvas[c].row(where.box.y + y) + where.box.x, where.share.row(y), colour[c].row(y), opacity, where.box.width);
+      blend_row(canvas[c].row(where.box.y + y) + where.box.x, where.share.row(y), colour[c].row(y), opacity,
+                where.box.width);
 }
 
 void blend(Canvas& canvas, const Coverage& where, const Colour& colour, float opacity) {
@@ -167,7 +173,8 @@ Canvas draw_background(int width, int height, Rng& rng) {
   const double sigma = rng.uniform(0.4, 1.6);
   for (Plane& plane : canvas) {
     for (int y = 0; y < height; ++y) {
-      const float start = 1.0F - dx * 0.5F * static_cast<float>(width) + dy * (static_cast<float>(y) - 0.5F * static_cast<float>(height));
+      const float start = 1.0F - dx * 0.5F * static_cast<float>(width) +
+                          dy * (static_cast<float>(y) - 0.5F * static_cast<float>(height));
       light_row(plane.row(y), start, dx, width);
     }
     blur(plane, sigma);

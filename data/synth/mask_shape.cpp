@@ -9,7 +9,9 @@ namespace az::data::synth {
 namespace {
 
 // Where row y and column x lie in the pixels.
-size_t at(const cpu::Mask& mask, int x, int y) { return static_cast<size_t>(y) * static_cast<size_t>(mask.width) + static_cast<size_t>(x); }
+size_t at(const cpu::Mask& mask, int x, int y) {
+  return static_cast<size_t>(y) * static_cast<size_t>(mask.width) + static_cast<size_t>(x);
+}
 
 // Fills the part that holds (x, y) with 2 and lists its pixels.
 void flood(cpu::Mask& mask, int x, int y, std::vector<std::pair<int, int>>& part) {

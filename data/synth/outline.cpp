@@ -63,7 +63,8 @@ Shape fish(Rng& rng) {
     const double q = static_cast<double>(i) / kSide;
     const double from = (q - fin_at) / 0.22;
     // The fin climbs slowly and falls off fast behind its tip.
-    const double bump = from < 0 ? smooth_step(-1.2F, 0.0F, static_cast<float>(from)) : 1 - smooth_step(0.0F, 0.8F, static_cast<float>(from));
+    const double bump = from < 0 ? smooth_step(-1.2F, 0.0F, static_cast<float>(from))
+                                 : 1 - smooth_step(0.0F, 0.8F, static_cast<float>(from));
     shape.outline.push_back({-1 + 1.5 * q, -side(q) - fin * bump});
   }
   const double top_tip = rng.uniform(0.9, 1.05);
@@ -90,7 +91,8 @@ Shape banana(Rng& rng) {
       const double along = (side == 0 ? 1 : -1) * (2.0 * i / kSide - 1);
       const double width = half_width * std::sqrt(std::max(0.0, 1 - along * along));
       const double r = side == 0 ? 1 + width : 1 - width;
-      shape.outline.push_back({r * sine(along * half_angle), r * cosine(along * half_angle) + static_cast<double>(shape.middle)});
+      shape.outline.push_back(
+          {r * sine(along * half_angle), r * cosine(along * half_angle) + static_cast<double>(shape.middle)});
     }
   return shape;
 }
@@ -126,12 +128,18 @@ Shape flower(Rng& rng) {
 
 Shape draw_shape(Kind kind, Rng& rng) {
   switch (kind) {
-    case Kind::starfish: return starfish(rng);
-    case Kind::melon: return melon(rng);
-    case Kind::fish: return fish(rng);
-    case Kind::banana: return banana(rng);
-    case Kind::parcel: return parcel(rng);
-    case Kind::flower: break;
+    case Kind::starfish:
+      return starfish(rng);
+    case Kind::melon:
+      return melon(rng);
+    case Kind::fish:
+      return fish(rng);
+    case Kind::banana:
+      return banana(rng);
+    case Kind::parcel:
+      return parcel(rng);
+    case Kind::flower:
+      break;
   }
   return flower(rng);
 }

@@ -12,15 +12,16 @@ namespace az::data::synth {
 
 enum class Kind { starfish, melon, fish, banana, parcel, flower };
 inline constexpr int kKinds = 6;
-inline constexpr std::array<std::string_view, kKinds> kKindNames = {"starfish", "melon", "fish", "banana", "parcel", "flower"};
+inline constexpr std::array<std::string_view, kKinds> kKindNames = {"starfish", "melon",  "fish",
+                                                                    "banana",   "parcel", "flower"};
 
 /// An outline in its own coordinates (u to the right, v down, radius about 1), with what its texture has to know.
 struct Shape {
   Kind kind = Kind::melon;
   std::vector<Point> outline{};
-  float aspect = 1;   ///< melon: its axis ratio; fish: half its height; banana: half the angle of its arc, in turns
-  float middle = 0;   ///< banana: the v of the centre of its arc
-  float petals = 0;   ///< flower: how many
+  float aspect = 1;  ///< melon: its axis ratio; fish: half its height; banana: half the angle of its arc, in turns
+  float middle = 0;  ///< banana: the v of the centre of its arc
+  float petals = 0;  ///< flower: how many
 };
 
 Shape draw_shape(Kind kind, Rng& rng);

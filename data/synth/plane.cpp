@@ -130,7 +130,8 @@ void blur(Plane& plane, double sigma) {
     std::fill_n(padded.begin(), radius, in[0]);
     std::copy_n(in, w, padded.begin() + radius);
     std::fill_n(padded.begin() + radius + w, radius, in[w - 1]);
-    for (int k = 0; k <= 2 * radius; ++k) add_scaled(across.row(y), padded.data() + k, weight[static_cast<size_t>(k)], w);
+    for (int k = 0; k <= 2 * radius; ++k)
+      add_scaled(across.row(y), padded.data() + k, weight[static_cast<size_t>(k)], w);
   }
   for (int y = 0; y < plane.height; ++y) {
     float* out = plane.row(y);

@@ -16,7 +16,8 @@ struct Plane {
   std::vector<float> values;  // [height, width]
 
   Plane() = default;
-  Plane(int w, int h, float value = 0) : width(w), height(h), values(static_cast<size_t>(w) * static_cast<size_t>(h), value) {}
+  Plane(int w, int h, float value = 0)
+      : width(w), height(h), values(static_cast<size_t>(w) * static_cast<size_t>(h), value) {}
   float* row(int y) { return values.data() + static_cast<size_t>(y) * static_cast<size_t>(width); }
   const float* row(int y) const { return values.data() + static_cast<size_t>(y) * static_cast<size_t>(width); }
 };

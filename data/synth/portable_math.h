@@ -21,10 +21,11 @@ inline float smooth_step(float low, float high, float x) {
 
 /// sin(2 pi t) for |t| < 1e5, error below 4e-6.
 inline float sin_turns(float t) {
-  const float x = t - std::floor(t + 0.5F);  // [-1/2, 1/2)
+  const float x = t - std::floor(t + 0.5F);                     // [-1/2, 1/2)
   const float a = std::min(std::fabs(x), 0.5F - std::fabs(x));  // the sine is even about a quarter turn
   const float q = a * a;
-  const float y = a * (6.2831853F + q * (-41.341702F + q * (81.605249F + q * (-76.705860F + q * (42.058694F - q * 15.094643F)))));
+  const float y =
+      a * (6.2831853F + q * (-41.341702F + q * (81.605249F + q * (-76.705860F + q * (42.058694F - q * 15.094643F)))));
   return x < 0.0F ? -y : y;
 }
 inline float cos_turns(float t) { return sin_turns(t + 0.25F); }
@@ -70,6 +71,8 @@ inline double normal12(Rng& rng) {
   return sum;
 }
 
-inline double log_uniform(Rng& rng, double low, double high) { return low * portable_exp(rng.uniform() * portable_log(high / low)); }
+inline double log_uniform(Rng& rng, double low, double high) {
+  return low * portable_exp(rng.uniform() * portable_log(high / low));
+}
 
 }  // namespace az::data::synth

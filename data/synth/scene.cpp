@@ -12,8 +12,8 @@
 namespace az::data::synth {
 namespace {
 
-constexpr int kNothing = -1;   // owner of a pixel of the background
-constexpr int kBar = -2;       // owner of a pixel of a bar
+constexpr int kNothing = -1;  // owner of a pixel of the background
+constexpr int kBar = -2;      // owner of a pixel of a bar
 constexpr int kTries = 14;
 constexpr int kShrinkAfter = 9;
 
@@ -45,10 +45,12 @@ double draw_size(Rng& rng) {
 
 Point draw_centre(const Stage& stage, double size_px, bool beside, Rng& rng) {
   if (beside && !stage.placed.empty()) {
-    const Placed& other = stage.placed[static_cast<size_t>(rng.integer(0, static_cast<int64_t>(stage.placed.size()) - 1))];
+    const Placed& other =
+        stage.placed[static_cast<size_t>(rng.integer(0, static_cast<int64_t>(stage.placed.size()) - 1))];
     const double far = rng.uniform(0.35, 1) * (size_px + other.size_px) / 2;
     const auto turn = static_cast<float>(rng.uniform());
-    return {other.pose.centre.x + far * static_cast<double>(cos_turns(turn)), other.pose.centre.y + far * static_cast<double>(sin_turns(turn))};
+    return {other.pose.centre.x + far * static_cast<double>(cos_turns(turn)),
+            other.pose.centre.y + far * static_cast<double>(sin_turns(turn))};
   }
   const double inside = 0.3 * size_px;
   const double x = rng.uniform(inside, stage.width - inside);

@@ -12,10 +12,10 @@ namespace az::data::synth {
 
 struct SceneObject {
   Kind kind = Kind::melon;
-  cpu::Mask mask;         ///< what is visible of it, [height, width] of the picture
-  int64_t area = 0;       ///< of the mask
-  int64_t whole_area = 0; ///< pixels in the picture if nothing covered it
-  int parts = 1;          ///< 8-connected
+  cpu::Mask mask;              ///< what is visible of it, [height, width] of the picture
+  int64_t area = 0;            ///< of the mask
+  int64_t whole_area = 0;      ///< pixels in the picture if nothing covered it
+  int parts = 1;               ///< 8-connected
   bool concave = false;        ///< visible area below 0.9 of its convex hull
   bool whole_concave = false;  ///< the same of the uncovered shape
 };
