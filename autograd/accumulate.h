@@ -1,0 +1,12 @@
+// Sums of gradients.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace az::autograd {
+
+/// sum = sum + gradient; an undefined sum takes the gradient as it is. f32 and f64. Never edits the old sum, whose
+/// storage may serve another branch too (a residual's gradient, say). Error: other shape or dtype.
+void accumulate(Tensor& sum, Tensor gradient);
+
+}  // namespace az::autograd

@@ -1,0 +1,116 @@
+// The tape: typed nodes that hold what their backward needs.
+//
+// An op computes at once and, if a gradient may be wanted, pushes a node. Edges go from a node to its inputs' metas and
+// from a meta to the node that made it, never back, so a graph is freed with its last tensor. No closures.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace az::autograd {
+
+/// One gradient an input or output; an undefined tensor stands for zero.
+using Grads = std::vector<Tensor>;
+
+class Node;
+
+/// What a tensor that takes part in differentiation carries.
+struct Meta final : GradMeta {
+  std::shared_ptr<Node> node;  ///< who made it; null for a leaf
+  int output = 0;              ///< which of the node's outputs it is
+  Tensor grad;                 ///< of a leaf: the sum of what backward() brought
+};
+
+/// A tensor kept for backward, with its storage's version: an in-place edit in between is an error, not a wrong gradient.
+class Saved {
+ public:
+  Saved() = default;
+  explicit Saved(const Tensor& t) : tensor_(t.detached()), version_(t.version()) {}
+  /// The tensor. Error: it was written to since it was saved.
+  const Tensor& get(const char* op) const;
+  bool defined() const { return tensor_.defined(); }
+
+ private:
+  Tensor tensor_;
+  uint64_t version_ = 0;
+};
+
+class Node {
+ public:
+  explicit Node(const char* name) : name_(name) {}
+  virtual ~Node() = default;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// Gradients of the inputs from those of the outputs, in the order of record(). An entry of `dy` is undefined where
+  /// nothing came back; an entry of the result may be undefined where needs(i) is false or the gradient is zero.
+  virtual Grads backward(const Grads& dy) = 0;
+
+  const char* name() const { return name_; }
+  bool needs(size_t input) const { return input < inputs_.size() && inputs_[input] != nullptr; }
+
+ private:
+  friend void attach(std::shared_ptr<Node>, const std::vector<Tensor>&, std::vector<Tensor*>);
+  friend class Engine;
+
+  const char* name_;
+  uint64_t id_ = 0;                            // grows in the order of recording, which is a topological order
+  std::vector<std::shared_ptr<Meta>> inputs_;  // null where no gradient is wanted
+  size_t outputs_ = 0;
+};
+
+/// Whether ops record. Thread-local, on by default.
+bool grad_enabled();
+
+/// Turns recording off for a scope.
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// Makes `t` a leaf that collects gradients (or stops it from doing so).
+void set_requires_grad(Tensor& t, bool wanted);
+/// Whether a gradient may flow to or through `t`.
+bool requires_grad(const Tensor& t);
+/// A leaf's collected gradient; undefined before backward().
+Tensor grad(const Tensor& leaf);
+void clear_grad(Tensor& leaf);
+
+/// Ties outputs to a node; used by record().
+void attach(std::shared_ptr<Node> node, const std::vector<Tensor>& inputs, std::vector<Tensor*> outputs);
+
+bool wants_record(const std::vector<Tensor>& inputs);
+
+/// Pushes a node of type N(args...) that made `y` from `inputs`, if recording is on and an input wants a gradient.
+/// Undefined inputs are allowed and keep their position.
+template <class N, class... Args>
+Tensor record(Tensor y, const std::vector<Tensor>& inputs, Args&&... args) {
+  if (wants_record(inputs)) attach(std::make_shared<N>(std::forward<Args>(args)...), inputs, {&y});
+  return y;
+}
+
+/// The same for several outputs.
+template <class N, class... Args>
+std::vector<Tensor> record_all(std::vector<Tensor> outputs, const std::vector<Tensor>& inputs, Args&&... args) {
+  if (wants_record(inputs)) {
+    std::vector<Tensor*> pointers;
+    for (Tensor& y : outputs) pointers.push_back(&y);
+    attach(std::make_shared<N>(std::forward<Args>(args)...), inputs, pointers);
+  }
+  return outputs;
+}
+
+/// Back-propagates from `root`, a single element whose gradient is 1, and adds to the leaves' gradients. Each node is
+/// freed as soon as it has run; a graph can be walked once. Error: `root` has no graph or several elements.
+void backward(const Tensor& root);
+
+}  // namespace az::autograd

@@ -1,0 +1,106 @@
+#include "cpu/elementwise.h"
+
+#include "cpu/parallel.h"
+#include "math/elementwise.h"
+#include "tensor/simd.h"
+
+namespace az::cpu {
+namespace {
+
+constexpr int64_t kGrain = 16384;  // elements worth a thread
+
+}  // namespace
+
+// The instruction-set clones must be plain functions, so each loop is spelled out by type.
+#define AZ_LOOPS(T)                                                                                        \
+  namespace {                                                                                              \
+  AZ_SIMD void relu_loop(const T* x, T* y, int64_t count) {                                                \
+    for (int64_t i = 0; i < count; ++i) y[i] = math::Relu{}.forward(x[i]);                                 \
+  }                                                                                                        \
+  AZ_SIMD void relu_backward_loop(const T* y, const T* dy, T* dx, int64_t count) {                         \
+    for (int64_t i = 0; i < count; ++i) dx[i] = math::Relu{}.backward(y[i], dy[i]);                        \
+  }                                                                                                        \
+  AZ_SIMD void add_loop(const T* a, const T* b, T* y, int64_t count) {                                     \
+    for (int64_t i = 0; i < count; ++i) y[i] = a[i] + b[i];                                                \
+  }                                                                                                        \
+  AZ_SIMD void multiply_loop(const T* a, const T* b, T* y, int64_t count) {                                \
+    for (int64_t i = 0; i < count; ++i) y[i] = a[i] * b[i];                                                \
+  }                                                                                                        \
+  AZ_SIMD void scale_loop(const T* x, T factor, T* y, int64_t count) {                                     \
+    for (int64_t i = 0; i < count; ++i) y[i] = factor * x[i];                                              \
+  }                                                                                                        \
+  }
+AZ_LOOPS(float)
+AZ_LOOPS(double)
+#undef AZ_LOOPS
+
+template <class Body, class T>
+void map_forward(const T* x, T* y, int64_t count) {
+  parallel_for(count, kGrain, [&](int64_t begin, int64_t end) {
+    if constexpr (std::is_same_v<Body, math::Relu>) {
+      relu_loop(x + begin, y + begin, end - begin);
+    } else {
+      for (int64_t i = begin; i < end; ++i) y[i] = Body{}.forward(x[i]);
+    }
+  });
+}
+
+template <class Body, class T>
+void map_backward(const T* saved, const T* dy, T* dx, int64_t count) {
+  parallel_for(count, kGrain, [&](int64_t begin, int64_t end) {
+    if constexpr (std::is_same_v<Body, math::Relu>) {
+      relu_backward_loop(saved + begin, dy + begin, dx + begin, end - begin);
+    } else {
+      for (int64_t i = begin; i < end; ++i) dx[i] = Body{}.backward(saved[i], dy[i]);
+    }
+  });
+}
+
+template <class T>
+void add(const T* a, const T* b, T* y, int64_t count) {
+  parallel_for(count, kGrain,
+               [&](int64_t begin, int64_t end) { add_loop(a + begin, b + begin, y + begin, end - begin); });
+}
+
+template <class T>
+void multiply(const T* a, const T* b, T* y, int64_t count) {
+  parallel_for(count, kGrain,
+               [&](int64_t begin, int64_t end) { multiply_loop(a + begin, b + begin, y + begin, end - begin); });
+}
+
+template <class T>
+void scale(const T* x, T factor, T* y, int64_t count) {
+  parallel_for(count, kGrain, [&](int64_t begin, int64_t end) { scale_loop(x + begin, factor, y + begin, end - begin); });
+}
+
+template <class T>
+void scale_channels(const T* x, const T* factor, T* y, int64_t rows, int64_t channels) {
+  parallel_for(rows, kGrain / (channels + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) multiply_loop(x + r * channels, factor, y + r * channels, channels);
+  });
+}
+
+template <class T>
+void scale_rows(const T* x, const T* factor, T* y, int64_t rows, int64_t columns) {
+  parallel_for(rows, kGrain / (columns + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) scale_loop(x + r * columns, factor[r], y + r * columns, columns);
+  });
+}
+
+#define AZ_INSTANTIATE(T)                                                                    \
+  template void map_forward<math::Relu, T>(const T*, T*, int64_t);                           \
+  template void map_forward<math::Exp, T>(const T*, T*, int64_t);                            \
+  template void map_forward<math::Sigmoid, T>(const T*, T*, int64_t);                        \
+  template void map_backward<math::Relu, T>(const T*, const T*, T*, int64_t);                \
+  template void map_backward<math::Exp, T>(const T*, const T*, T*, int64_t);                 \
+  template void map_backward<math::Sigmoid, T>(const T*, const T*, T*, int64_t);             \
+  template void add<T>(const T*, const T*, T*, int64_t);                                     \
+  template void multiply<T>(const T*, const T*, T*, int64_t);                                \
+  template void scale<T>(const T*, T, T*, int64_t);                                          \
+  template void scale_channels<T>(const T*, const T*, T*, int64_t, int64_t);                 \
+  template void scale_rows<T>(const T*, const T*, T*, int64_t, int64_t);
+AZ_INSTANTIATE(float)
+AZ_INSTANTIATE(double)
+#undef AZ_INSTANTIATE
+
+}  // namespace az::cpu

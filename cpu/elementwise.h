@@ -1,0 +1,31 @@
+// Element-wise loops on raw pointers. T is float or double.
+#pragma once
+
+#include <cstdint>
+
+namespace az::cpu {
+
+/// y[i] = body.forward(x[i]).   x, y [count]
+template <class Body, class T>
+void map_forward(const T* x, T* y, int64_t count);
+/// dx[i] = body.backward(saved[i], dy[i]).   all [count]
+template <class Body, class T>
+void map_backward(const T* saved, const T* dy, T* dx, int64_t count);
+
+/// y = a + b.   all [count]
+template <class T>
+void add(const T* a, const T* b, T* y, int64_t count);
+/// y = a * b.   all [count]
+template <class T>
+void multiply(const T* a, const T* b, T* y, int64_t count);
+/// y = factor * x.   x, y [count]
+template <class T>
+void scale(const T* x, T factor, T* y, int64_t count);
+/// y[r][c] = factor[c] * x[r][c].   x, y [rows, channels]; factor [channels]
+template <class T>
+void scale_channels(const T* x, const T* factor, T* y, int64_t rows, int64_t channels);
+/// y[r] = factor[r] * x[r].   x, y [rows, columns]; factor [rows]
+template <class T>
+void scale_rows(const T* x, const T* factor, T* y, int64_t rows, int64_t columns);
+
+}  // namespace az::cpu

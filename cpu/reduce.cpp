@@ -1,0 +1,102 @@
+#include "cpu/reduce.h"
+
+#include <cmath>
+#include <vector>
+
+#include "cpu/parallel.h"
+#include "tensor/simd.h"
+
+namespace az::cpu {
+namespace {
+
+constexpr int64_t kBlock = 4096;     // elements summed by one loop
+constexpr int64_t kRowBlock = 256;   // rows summed by one loop
+
+// Eight running sums let the loop vectorise; their order of addition at the end is fixed.
+#define AZ_LOOPS(T)                                                                         \
+  AZ_SIMD double dot_block(const T* a, const T* b, int64_t count) {                         \
+    double part[8] = {};                                                                    \
+    int64_t i = 0;                                                                          \
+    for (; i + 8 <= count; i += 8)                                                          \
+      for (int64_t j = 0; j < 8; ++j) part[j] += double(a[i + j]) * double(b[i + j]);       \
+    for (; i < count; ++i) part[i % 8] += double(a[i]) * double(b[i]);                      \
+    return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7])); \
+  }                                                                                         \
+  AZ_SIMD double sum_block(const T* a, int64_t count) {                                     \
+    double part[8] = {};                                                                    \
+    int64_t i = 0;                                                                          \
+    for (; i + 8 <= count; i += 8)                                                          \
+      for (int64_t j = 0; j < 8; ++j) part[j] += double(a[i + j]);                          \
+    for (; i < count; ++i) part[i % 8] += double(a[i]);                                     \
+    return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7])); \
+  }                                                                                         \
+  AZ_SIMD void add_row(const T* x, double* y, int64_t channels) {                           \
+    for (int64_t c = 0; c < channels; ++c) y[c] += double(x[c]);                            \
+  }
+AZ_LOOPS(float)
+AZ_LOOPS(double)
+#undef AZ_LOOPS
+
+/// f(begin, count) of every block, added in order.
+template <class F>
+double sum_blocks(int64_t count, const F& f) {
+  const int64_t blocks = (count + kBlock - 1) / kBlock;
+  std::vector<double> parts(static_cast<size_t>(blocks));
+  parallel_for(blocks, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b)
+      parts[static_cast<size_t>(b)] = f(b * kBlock, std::min(kBlock, count - b * kBlock));
+  });
+  double total = 0;
+  for (const double part : parts) total += part;
+  return total;
+}
+
+}  // namespace
+
+template <class T>
+T sum(const T* x, int64_t count) {
+  return static_cast<T>(sum_blocks(count, [&](int64_t at, int64_t n) { return sum_block(x + at, n); }));
+}
+
+template <class T>
+T dot(const T* a, const T* b, int64_t count) {
+  return static_cast<T>(sum_blocks(count, [&](int64_t at, int64_t n) { return dot_block(a + at, b + at, n); }));
+}
+
+template <class T>
+void sum_rows(const T* x, T* y, int64_t rows, int64_t channels) {
+  const int64_t blocks = std::max<int64_t>((rows + kRowBlock - 1) / kRowBlock, 1);
+  std::vector<double> parts(static_cast<size_t>(blocks * channels));
+  parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b)
+      for (int64_t r = b * kRowBlock; r < std::min(rows, (b + 1) * kRowBlock); ++r)
+        add_row(x + r * channels, &parts[static_cast<size_t>(b * channels)], channels);
+  });
+  for (int64_t c = 0; c < channels; ++c) {
+    double total = 0;
+    for (int64_t b = 0; b < blocks; ++b) total += parts[static_cast<size_t>(b * channels + c)];
+    y[c] = static_cast<T>(total);
+  }
+}
+
+template <class T>
+bool all_finite(const T* x, int64_t count) {
+  // A sum of x * 0 is NaN as soon as one value is not finite.
+  const double zero = sum_blocks(count, [&](int64_t at, int64_t n) {
+    double part = 0;
+    for (int64_t i = 0; i < n; ++i) part += double(x[at + i]) * 0.0;
+    return part;
+  });
+  return zero == 0.0;
+}
+
+template float sum(const float*, int64_t);
+template double sum(const double*, int64_t);
+template float dot(const float*, const float*, int64_t);
+template double dot(const double*, const double*, int64_t);
+template void sum_rows(const float*, float*, int64_t, int64_t);
+template void sum_rows(const double*, double*, int64_t, int64_t);
+template bool all_finite(const float*, int64_t);
+template bool all_finite(const double*, int64_t);
+
+}  // namespace az::cpu

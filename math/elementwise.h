@@ -1,0 +1,47 @@
+// Per-element formulas, forward from x and backward from what the op saved. T is float or double.
+#pragma once
+
+#include <cmath>
+
+#include "math/hd.h"
+
+namespace az::math {
+
+/// y = max(x, 0); backward from y.
+struct Relu {
+  template <class T>
+  AZ_HD T forward(T x) const {
+    return x > T(0) ? x : T(0);
+  }
+  template <class T>
+  AZ_HD T backward(T y, T dy) const {
+    return y > T(0) ? dy : T(0);
+  }
+};
+
+/// y = exp(x); backward from y.
+struct Exp {
+  template <class T>
+  AZ_HD T forward(T x) const {
+    return std::exp(x);
+  }
+  template <class T>
+  AZ_HD T backward(T y, T dy) const {
+    return dy * y;
+  }
+};
+
+/// y = 1 / (1 + exp(-x)), from the side that cannot overflow; backward from y.
+struct Sigmoid {
+  template <class T>
+  AZ_HD T forward(T x) const {
+    const T e = std::exp(x < T(0) ? x : -x);
+    return (x < T(0) ? e : T(1)) / (T(1) + e);
+  }
+  template <class T>
+  AZ_HD T backward(T y, T dy) const {
+    return dy * y * (T(1) - y);
+  }
+};
+
+}  // namespace az::math

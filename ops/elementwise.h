@@ -1,0 +1,28 @@
+// Element-wise ops. All take f32 or f64 of any rank and return the same shape and dtype.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace az::ops {
+
+/// y = max(x, 0).   x [...]   grad dx = dy where y > 0
+Tensor relu(const Tensor& x);
+/// y = exp(x).   x [...]; inf where x > 88.72 in f32, as IEEE says.   grad dx = dy * y
+Tensor exp(const Tensor& x);
+/// y = 1 / (1 + exp(-x)).   x [...]   grad dx = dy * y * (1 - y)
+Tensor sigmoid(const Tensor& x);
+/// y = a + b.   a, b [...] of one shape
+Tensor add(const Tensor& a, const Tensor& b);
+/// y = factor * x.   x [...]
+Tensor scale(const Tensor& x, double factor);
+/// y = exp(s * x), the distances of a polar or box head.   x [...], s [1] or scalar, learned
+/// grad dx = dy * y * s,  ds = sum(dy * y * x).   source: PolarMask, polarmask_head.py forward_single
+Tensor exp_scaled(const Tensor& x, const Tensor& s);
+/// The same elements in another shape.   grad reshapes back
+Tensor reshape(const Tensor& x, const Shape& shape);
+/// Rows [begin, begin + count) of the first dimension.   grad is zero outside them
+Tensor narrow(const Tensor& x, int64_t begin, int64_t count);
+/// Joins the levels of a pyramid.   each x [n, h, w, c] -> [n, sum h*w, c], levels in order, row-major inside one
+Tensor concat_levels(const std::vector<Tensor>& levels);
+
+}  // namespace az::ops
