@@ -24,6 +24,19 @@ struct bf16 {
   explicit operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 };
 
+/// The value of an IEEE half (f16), which only files hold. Exact.
+inline float half_to_float(uint16_t half) {
+  const uint32_t sign = static_cast<uint32_t>(half & 0x8000U) << 16;
+  const uint32_t exponent = (half >> 10) & 0x1fU;
+  const uint32_t mantissa = half & 0x3ffU;
+  if (exponent == 0) {  // zero and subnormals: mantissa * 2^-24
+    const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
+    return sign ? -magnitude : magnitude;
+  }
+  const uint32_t wide = exponent == 0x1fU ? 0xffU : exponent + (127 - 15);
+  return std::bit_cast<float>(sign | (wide << 23) | (mantissa << 13));
+}
+
 /// Bytes of one element.
 constexpr int64_t dtype_bytes(DType dtype) {
   switch (dtype) {
