@@ -2,15 +2,57 @@
 #pragma once
 
 #include <dnnl.hpp>
+#include <string>
+#include <unordered_map>
+#include <vector>
 
+#include "cpu/conv.h"
 #include "cpu/device.h"
 
 namespace az::cpu {
+
+/// Throws az::Error with the op, oneDNN's own message and the geometry.
+[[noreturn]] void fail_dnn(const char* op, const dnnl::error& error, const std::string& geometry);
+
+/// One convolution primitive: what it does, and the layouts it chose.
+struct ConvPlan {
+  dnnl::primitive primitive;
+  dnnl::memory::desc source, weights, destination;  // for a backward pass: diff descriptors where it writes
+};
+
+enum class ConvPass : uint8_t { forward, backward_data, backward_weights };
+
+/// A plan's identity.
+struct ConvKey {
+  ConvShape shape;
+  ConvPass pass = ConvPass::forward;
+  bool bias = false, residual = false, relu = false;
+  bool operator==(const ConvKey&) const = default;
+};
+
+struct ConvKeyHash {
+  size_t operator()(const ConvKey& key) const;
+};
+
+/// Weights in a primitive's layout, kept until the tensor they came from changes.
+struct PackedWeights {
+  WeightIdentity identity;
+  dnnl::memory memory;
+};
 
 class CpuDevice::Dnn {
  public:
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
+
+  /// The plan of a convolution, made at the first call.
+  ConvPlan& conv_plan(const ConvKey& key);
+  /// By the weight tensor's id: one packed form for each layout, all of its latest version.
+  std::unordered_map<uint64_t, std::vector<PackedWeights>> packed;
+
+ private:
+  ConvPlan make_plan(const ConvKey& key);
+  std::unordered_map<ConvKey, ConvPlan, ConvKeyHash> conv_plans_;
 };
 
 }  // namespace az::cpu
