@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -100,7 +98,7 @@ void Case::check(const std::string& name, std::span<const double> own, std::span
   checked_.insert(name);
   const Array& expected = tensor(name);
   if (!std::ranges::equal(expected.shape, shape)) {
-    report_.fail(fmt::format("{}: shape [{}], expected [{}]", name, fmt::join(shape, ", "), fmt::join(expected.shape, ", ")));
+    report_.fail(fmt::format("{}: shape {}, expected {}", name, Shape(shape).str(), Shape(expected.shape).str()));
     return;
   }
   const Rule rule = this->rule(name);
