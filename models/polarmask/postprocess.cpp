@@ -2,17 +2,38 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "cpu/boxes.h"
 #include "cpu/polygon_fill.h"
 #include "math/polar.h"
 #include "tensor/error.h"
+#include "tensor/simd.h"
 
 namespace az::models::polarmask {
 namespace {
 
 float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+
+/// A logit that surely fails the threshold, so that most need no exponential. The margin covers the roundings.
+float hopeless_logit(float threshold) {
+  if (!(threshold > 0.0f)) return -std::numeric_limits<float>::infinity();
+  return threshold < 1.0f ? std::log(threshold / (1.0f - threshold)) - 0.01f : 10.0f;
+}
+
+/// The largest of a location's class logits; NaN counts for nothing. Sixteen maxima side by side make vector code.
+AZ_SIMD float largest(const float* logits, size_t count) {
+  constexpr size_t kLanes = 16;
+  std::array<float, kLanes> best;
+  best.fill(-std::numeric_limits<float>::infinity());
+  size_t c = 0;
+  for (; c + kLanes <= count; c += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) best[lane] = logits[c + lane] > best[lane] ? logits[c + lane] : best[lane];
+  }
+  for (; c < count; ++c) best[0] = logits[c] > best[0] ? logits[c] : best[0];
+  return *std::ranges::max_element(best);
+}
 
 /// The locations that survive nms_pre, of all levels, with what is decoded from them.
 struct Candidates {
@@ -52,13 +73,13 @@ std::vector<size_t> best_locations(const LevelOutputs& level, size_t classes, in
   if (keep <= 0 || order.size() <= static_cast<size_t>(keep)) return order;
   std::vector<float> rank(order.size());
   for (size_t i = 0; i < rank.size(); ++i) {
-    const auto logits = level.cls.subspan(i * classes, classes);
-    const float value = sigmoid(*std::ranges::max_element(logits)) * sigmoid(level.centerness[i]);
+    const float value = sigmoid(largest(&level.cls[i * classes], classes)) * sigmoid(level.centerness[i]);
     rank[i] = std::isnan(value) ? -1.0f : value;
   }
   const auto better = [&](size_t a, size_t b) { return rank[a] != rank[b] ? rank[a] > rank[b] : a < b; };
-  std::partial_sort(order.begin(), order.begin() + keep, order.end(), better);
+  std::nth_element(order.begin(), order.begin() + keep, order.end(), better);
   order.resize(static_cast<size_t>(keep));
+  std::ranges::sort(order, better);
   return order;
 }
 
@@ -110,14 +131,14 @@ class Decoder {
 
 Candidates select(std::span<const LevelOutputs> levels, const ImageGeometry& geometry, const PostprocessOptions& options) {
   const Decoder decoder(geometry, options);
+  const float hopeless = hopeless_logit(options.score_threshold);
   const size_t classes = static_cast<size_t>(options.classes);
   Candidates out;
   int64_t first = 0;
   for (const LevelOutputs& level : levels) {
     for (const size_t i : best_locations(level, classes, options.nms_pre)) {
-      // Nothing of a location without a probable class is used. The margin: a rounded exp need not rise everywhere.
       const float* logits = &level.cls[i * classes];
-      if (!(sigmoid(*std::max_element(logits, logits + classes)) > options.score_threshold * 0.999f)) continue;
+      if (!(largest(logits, classes) > hopeless)) continue;  // nothing of it would be used
       out.location.push_back(first + static_cast<int64_t>(i));
       out.cls.push_back(logits);
       out.centerness.push_back(sigmoid(level.centerness[i]));
@@ -137,9 +158,11 @@ struct Hit {
 
 /// Greedy suppression inside every class; survivors class by class, in candidate order.
 std::vector<Hit> suppress(const Candidates& candidates, const PostprocessOptions& options) {
+  const float hopeless = hopeless_logit(options.score_threshold);
   std::vector<std::vector<Hit>> by_class(static_cast<size_t>(options.classes));
   for (size_t i = 0; i < candidates.cls.size(); ++i) {
     for (size_t c = 0; c < by_class.size(); ++c) {
+      if (!(candidates.cls[i][c] > hopeless)) continue;
       const float p = sigmoid(candidates.cls[i][c]);
       if (!(p > options.score_threshold)) continue;
       by_class[c].push_back({i, static_cast<int32_t>(c), p * (candidates.centerness[i] + options.center_bias)});

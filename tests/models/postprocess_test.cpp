@@ -6,7 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "math/polar.h"
 #include "tensor/error.h"
 
 using namespace az;
@@ -193,24 +192,4 @@ TEST_CASE("outputs that do not fit are refused") {
                        Error);
   CHECK_THROWS_AS(pm::postprocess(level.outputs(), {80, 64, 0, 1, 80, 64}, options()), Error);
   CHECK_THROWS_AS(pm::postprocess(level.outputs(), {80, 0, 1, 1, 80, 64}, options()), Error);
-}
-
-TEST_CASE("polar IoU: the loss is minus the logarithm, its gradient the difference quotient") {
-  const std::vector<float> target = {10, 20, 30, 40}, predicted = {12, 18, 33, 39};
-  const auto loss = [&](const std::vector<float>& d) {
-    double outer = 0, inner = 0;
-    for (size_t k = 0; k < d.size(); ++k) outer += std::max(d[k], target[k]), inner += std::min(d[k], target[k]);
-    return std::log(outer / inner);
-  };
-  math::PolarIou iou;
-  for (size_t k = 0; k < target.size(); ++k) iou.add(predicted[k], target[k]);
-  CHECK(iou.loss() == doctest::Approx(loss(predicted)));
-  for (size_t k = 0; k < target.size(); ++k) {
-    std::vector<float> up = predicted, down = predicted;
-    up[k] += 0.125f;
-    down[k] -= 0.125f;
-    CHECK(iou.gradient(predicted[k], target[k]) == doctest::Approx((loss(up) - loss(down)) / 0.25).epsilon(1e-3));
-  }
-  CHECK(math::PolarIou{2, 2}.gradient(1, 1) == 0.0f);
-  CHECK(math::polar_centerness(4, 16) == 0.5f);
 }
