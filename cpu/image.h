@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdint>
 
+#include "cpu/contour.h"
+
 namespace az::cpu {
 
 /// A picture in somebody's memory: [height, width, channels], dense.
@@ -13,17 +15,6 @@ struct ImageView {
   int width = 0;
   int height = 0;
   int channels = 3;
-};
-
-/// A rectangle of pixels: columns [x, x + width), rows [y, y + height).
-struct PixelRect {
-  int x = 0;
-  int y = 0;
-  int width = 0;
-  int height = 0;
-
-  bool empty() const { return width <= 0 || height <= 0; }
-  bool operator==(const PixelRect&) const = default;
 };
 
 /// Bilinear resize as OpenCV's for 8 bits (math/image.h), any channel count.
@@ -40,10 +31,10 @@ struct NearestResize {
   int new_width = 0;
   int new_height = 0;
 };
-void resize_nearest(const uint8_t* source, const PixelRect& source_part, const NearestResize& sizes,
-                    const PixelRect& part, uint8_t* out);
+void resize_nearest(const uint8_t* source, const Rect& source_part, const NearestResize& sizes,
+                    const Rect& part, uint8_t* out);
 /// The part of the resized picture that pixels of `source_part` can reach (empty when they vanish).
-PixelRect nearest_reach(const PixelRect& source_part, const NearestResize& sizes);
+Rect nearest_reach(const Rect& source_part, const NearestResize& sizes);
 
 /// Left becomes right. `out` [height, width, channels] must not overlap the source.
 void flip_horizontal(const ImageView& source, uint8_t* out);

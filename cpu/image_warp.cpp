@@ -106,7 +106,7 @@ void warp_affine(const ImageView& source, const Affine& to_source, int width, in
   }
 }
 
-PixelRect nearest_reach(const PixelRect& source_part, const NearestResize& sizes) {
+Rect nearest_reach(const Rect& source_part, const NearestResize& sizes) {
   const int left = first_reaching(source_part.x, sizes.old_width, sizes.new_width);
   const int right = first_reaching(source_part.x + source_part.width, sizes.old_width, sizes.new_width);
   const int top = first_reaching(source_part.y, sizes.old_height, sizes.new_height);
@@ -114,8 +114,8 @@ PixelRect nearest_reach(const PixelRect& source_part, const NearestResize& sizes
   return {left, top, right - left, bottom - top};
 }
 
-void resize_nearest(const uint8_t* source, const PixelRect& source_part, const NearestResize& sizes,
-                    const PixelRect& part, uint8_t* out) {
+void resize_nearest(const uint8_t* source, const Rect& source_part, const NearestResize& sizes,
+                    const Rect& part, uint8_t* out) {
   AZ_CHECK(sizes.old_width > 0 && sizes.old_height > 0 && sizes.new_width > 0 && sizes.new_height > 0,
            "resize_nearest: cannot make {} x {} of {} x {} pixels", sizes.new_width, sizes.new_height, sizes.old_width,
            sizes.old_height);

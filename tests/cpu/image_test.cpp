@@ -85,7 +85,7 @@ TEST_CASE("resize_bilinear gives the same bits on three channels as on each alon
 TEST_CASE("resize_nearest inside a part equals the part of the whole") {
   auto whole = noise(40, 30, 1, 7);
   for (auto& p : whole) p = p > 128 ? 1 : 0;
-  const cpu::PixelRect object{11, 4, 17, 13};
+  const cpu::Rect object{11, 4, 17, 13};
   std::vector<uint8_t> inside;
   for (int y = 0; y < 30; ++y) {
     for (int x = 0; x < 40; ++x) {
@@ -105,7 +105,7 @@ TEST_CASE("resize_nearest inside a part equals the part of the whole") {
       const int y = std::min(static_cast<int>(std::floor(i / w / (h / 30.0))), 29);
       REQUIRE(expected[static_cast<size_t>(i)] == whole[static_cast<size_t>(y * 40 + x)]);
     }
-    const cpu::PixelRect reach = cpu::nearest_reach(object, sizes);
+    const cpu::Rect reach = cpu::nearest_reach(object, sizes);
     std::vector<uint8_t> part(static_cast<size_t>(reach.width * reach.height));
     cpu::resize_nearest(inside.data(), object, sizes, reach, part.data());
     std::vector<uint8_t> got(expected.size());
