@@ -13,8 +13,8 @@
 namespace az::cpu {
 namespace {
 
-constexpr int64_t kRowBlock = 256;   // rows summed by one loop
-constexpr int64_t kGrain = 32768;    // elements worth a thread
+constexpr int64_t kRowBlock = 256;  // rows summed by one loop
+constexpr int64_t kGrain = 32768;   // elements worth a thread
 
 /// Calls f(image, block, first row of the block, rows) for every block of rows, in parallel.
 template <class F>
@@ -139,28 +139,34 @@ AZ_BODY void gradient_body(Row<T> row, const T* factor, const T* slope, const T*
   }
 }
 
-#define AZ_LOOPS(T)                                                                                               \
-  AZ_SIMD void moments_loop(const T* x, double* sum, double* square, int64_t rows, int64_t c) {                   \
-    moments_body(x, sum, square, rows, c);                                                                        \
-  }                                                                                                               \
-  AZ_SIMD void affine_loop(const T* x, const T* scale, const T* shift, const T* residual, T low, T* y,            \
-                           int64_t rows, int64_t c) {                                                             \
-    affine_body(x, scale, shift, residual, low, y, rows, c);                                                      \
-  }                                                                                                               \
-  AZ_SIMD void sums_loop(Gate gate, const Row<T>& row, double* sum_dy, double* sum_dy_x, int64_t rows, int64_t c) { \
-    switch (gate) {                                                                                               \
-      case Gate::none: return sums_body<Gate::none>(row, sum_dy, sum_dy_x, rows, c);                              \
-      case Gate::from_x: return sums_body<Gate::from_x>(row, sum_dy, sum_dy_x, rows, c);                          \
-      case Gate::from_y: return sums_body<Gate::from_y>(row, sum_dy, sum_dy_x, rows, c);                          \
-    }                                                                                                             \
-  }                                                                                                               \
-  AZ_SIMD void gradient_loop(Gate gate, const Row<T>& row, const T* factor, const T* slope, const T* offset,      \
-                             T* dx, T* dresidual, int64_t rows, int64_t c) {                                      \
-    switch (gate) {                                                                                               \
-      case Gate::none: return gradient_body<Gate::none>(row, factor, slope, offset, dx, dresidual, rows, c);      \
-      case Gate::from_x: return gradient_body<Gate::from_x>(row, factor, slope, offset, dx, dresidual, rows, c);  \
-      case Gate::from_y: return gradient_body<Gate::from_y>(row, factor, slope, offset, dx, dresidual, rows, c);  \
-    }                                                                                                             \
+#define AZ_LOOPS(T)                                                                                                  \
+  AZ_SIMD void moments_loop(const T* x, double* sum, double* square, int64_t rows, int64_t c) {                      \
+    moments_body(x, sum, square, rows, c);                                                                           \
+  }                                                                                                                  \
+  AZ_SIMD void affine_loop(const T* x, const T* scale, const T* shift, const T* residual, T low, T* y, int64_t rows, \
+                           int64_t c) {                                                                              \
+    affine_body(x, scale, shift, residual, low, y, rows, c);                                                         \
+  }                                                                                                                  \
+  AZ_SIMD void sums_loop(Gate gate, const Row<T>& row, double* sum_dy, double* sum_dy_x, int64_t rows, int64_t c) {  \
+    switch (gate) {                                                                                                  \
+      case Gate::none:                                                                                               \
+        return sums_body<Gate::none>(row, sum_dy, sum_dy_x, rows, c);                                                \
+      case Gate::from_x:                                                                                             \
+        return sums_body<Gate::from_x>(row, sum_dy, sum_dy_x, rows, c);                                              \
+      case Gate::from_y:                                                                                             \
+        return sums_body<Gate::from_y>(row, sum_dy, sum_dy_x, rows, c);                                              \
+    }                                                                                                                \
+  }                                                                                                                  \
+  AZ_SIMD void gradient_loop(Gate gate, const Row<T>& row, const T* factor, const T* slope, const T* offset, T* dx,  \
+                             T* dresidual, int64_t rows, int64_t c) {                                                \
+    switch (gate) {                                                                                                  \
+      case Gate::none:                                                                                               \
+        return gradient_body<Gate::none>(row, factor, slope, offset, dx, dresidual, rows, c);                        \
+      case Gate::from_x:                                                                                             \
+        return gradient_body<Gate::from_x>(row, factor, slope, offset, dx, dresidual, rows, c);                      \
+      case Gate::from_y:                                                                                             \
+        return gradient_body<Gate::from_y>(row, factor, slope, offset, dx, dresidual, rows, c);                      \
+    }                                                                                                                \
   }
 AZ_LOOPS(float)
 AZ_LOOPS(double)
@@ -241,11 +247,11 @@ void gradient_rows(const NormGradientInput<T>& in, const T* factor, const T* slo
   });
 }
 
-#define AZ_INSTANTIATE(T)                                                                                             \
-  template void group_moments<T>(const T*, const NormShape&, double*, double*);                                       \
-  template void fold_channels<T>(const T*, const T*, const double*, const double*, const NormShape&, T*, T*);         \
-  template void affine_channels<T>(const T*, const T*, const T*, const T*, bool, T*, const NormShape&);               \
-  template ChannelSums gradient_sums<T>(const NormGradientInput<T>&, const NormShape&);                               \
+#define AZ_INSTANTIATE(T)                                                                                     \
+  template void group_moments<T>(const T*, const NormShape&, double*, double*);                               \
+  template void fold_channels<T>(const T*, const T*, const double*, const double*, const NormShape&, T*, T*); \
+  template void affine_channels<T>(const T*, const T*, const T*, const T*, bool, T*, const NormShape&);       \
+  template ChannelSums gradient_sums<T>(const NormGradientInput<T>&, const NormShape&);                       \
   template void gradient_rows<T>(const NormGradientInput<T>&, const T*, const T*, const T*, T*, T*, const NormShape&);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)

@@ -8,8 +8,8 @@
 
 namespace az::cpu {
 
-/// x [images, rows, channels]; group g of an image is its channels [g * channels / groups, (g + 1) * channels / groups).
-/// A batch norm is one "image" of n*h*w rows with a group a channel.
+/// x [images, rows, channels]; group g of an image is its channels [g * channels / groups, (g + 1) * channels /
+/// groups). A batch norm is one "image" of n*h*w rows with a group a channel.
 struct NormShape {
   int64_t images, rows, channels, groups;
   int64_t group_channels() const { return channels / groups; }
@@ -58,8 +58,8 @@ struct ChannelSums {
 template <class T>
 ChannelSums gradient_sums(const NormGradientInput<T>& in, const NormShape& shape);
 
-/// dx = factor * dy + slope * x + offset with dy gated; slope and offset null stand for zero. The gated dy itself goes to
-/// `dresidual` unless that is null.
+/// dx = factor * dy + slope * x + offset with dy gated; slope and offset null stand for zero. The gated dy itself goes
+/// to `dresidual` unless that is null.
 ///   factor, slope, offset [images, channels]; dx, dresidual [images, rows, channels]
 template <class T>
 void gradient_rows(const NormGradientInput<T>& in, const T* factor, const T* slope, const T* offset, T* dx,

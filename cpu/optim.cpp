@@ -93,15 +93,15 @@ void sgd_update(std::span<const ParameterView<T>> parameters, double momentum, d
 template <class T>
 void adam_update(std::span<const ParameterView<T>> parameters, const AdamConstants& constants, double gradient_factor) {
   for_each_block(parameters, [&](const ParameterView<T>& p, int64_t at, int64_t count) {
-    const math::AdamUpdate<T> update(p.lr, p.decay, constants.decoupled, constants.beta1, constants.beta2, constants.eps,
-                                     p.step, gradient_factor);
+    const math::AdamUpdate<T> update(p.lr, p.decay, constants.decoupled, constants.beta1, constants.beta2,
+                                     constants.eps, p.step, gradient_factor);
     adam_loop(update, p.value + at, p.gradient + at, p.first + at, p.second + at, count);
   });
 }
 
-#define AZ_INSTANTIATE(T)                                                                \
-  template double gradient_norm<T>(std::span<const ParameterView<T>>);                   \
-  template void sgd_update<T>(std::span<const ParameterView<T>>, double, double);        \
+#define AZ_INSTANTIATE(T)                                                         \
+  template double gradient_norm<T>(std::span<const ParameterView<T>>);            \
+  template void sgd_update<T>(std::span<const ParameterView<T>>, double, double); \
   template void adam_update<T>(std::span<const ParameterView<T>>, const AdamConstants&, double);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)

@@ -22,7 +22,8 @@ struct Window {
 };
 
 template <class T>
-AZ_BODY void window_body(const T* x, const Window& at, const PoolShape& shape, T* __restrict y, uint8_t* __restrict tap) {
+AZ_BODY void window_body(const T* x, const Window& at, const PoolShape& shape, T* __restrict y,
+                         uint8_t* __restrict tap) {
   // The tap has the width of the value, so that both are chosen by one mask.
   using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
   T best[kChannels];
@@ -66,12 +67,12 @@ AZ_BODY void backward_row_body(const T* dy, const uint8_t* tap, T* __restrict dx
       }
 }
 
-#define AZ_LOOPS(T)                                                                                         \
-  AZ_SIMD void window_loop(const T* x, const Window& at, const PoolShape& shape, T* y, uint8_t* tap) {      \
-    window_body(x, at, shape, y, tap);                                                                      \
-  }                                                                                                         \
+#define AZ_LOOPS(T)                                                                                           \
+  AZ_SIMD void window_loop(const T* x, const Window& at, const PoolShape& shape, T* y, uint8_t* tap) {        \
+    window_body(x, at, shape, y, tap);                                                                        \
+  }                                                                                                           \
   AZ_SIMD void backward_row_loop(const T* dy, const uint8_t* tap, T* dx, int64_t i, const PoolShape& shape) { \
-    backward_row_body(dy, tap, dx, i, shape);                                                               \
+    backward_row_body(dy, tap, dx, i, shape);                                                                 \
   }
 AZ_LOOPS(float)
 AZ_LOOPS(double)

@@ -1,4 +1,5 @@
-// Max-pooling over NHWC. T is float or double. Reads x once (windows overlap in the cache), writes y and a byte an output.
+// Max-pooling over NHWC. T is float or double. Reads x once (windows overlap in the cache), writes y and a byte an
+// output.
 #pragma once
 
 #include <cstdint>

@@ -91,16 +91,16 @@ AZ_BODY void columns_body(const T* sums, const Gather<T>& columns, T* __restrict
   }
 }
 
-#define AZ_LOOPS(T)                                                                                        \
-  AZ_SIMD void accumulate_loop(bool first, T weight, const T* x, T* y, int64_t count) {                    \
-    accumulate_body(first, weight, x, y, count);                                                           \
-  }                                                                                                        \
-  AZ_SIMD void bilinear_row(const T* top, const T* bottom, const math::LinearTap<T>& row,                  \
-                            const math::LinearTap<T>* columns, T* y, int64_t w_out, int64_t c) {           \
-    bilinear_row_body(top, bottom, row, columns, y, w_out, c);                                             \
-  }                                                                                                        \
-  AZ_SIMD void columns_loop(const T* sums, const Gather<T>& columns, T* dx, int64_t w_in, int64_t c) {     \
-    columns_body(sums, columns, dx, w_in, c);                                                              \
+#define AZ_LOOPS(T)                                                                                    \
+  AZ_SIMD void accumulate_loop(bool first, T weight, const T* x, T* y, int64_t count) {                \
+    accumulate_body(first, weight, x, y, count);                                                       \
+  }                                                                                                    \
+  AZ_SIMD void bilinear_row(const T* top, const T* bottom, const math::LinearTap<T>& row,              \
+                            const math::LinearTap<T>* columns, T* y, int64_t w_out, int64_t c) {       \
+    bilinear_row_body(top, bottom, row, columns, y, w_out, c);                                         \
+  }                                                                                                    \
+  AZ_SIMD void columns_loop(const T* sums, const Gather<T>& columns, T* dx, int64_t w_in, int64_t c) { \
+    columns_body(sums, columns, dx, w_in, c);                                                          \
   }
 AZ_LOOPS(float)
 AZ_LOOPS(double)

@@ -38,8 +38,8 @@ Tensor affine(const char* op, const Tensor& x, const Tensor& scale, const Tensor
   Tensor y = like(x);
   on_cpu(op, x, [&](auto t) {
     using T = decltype(t);
-    cpu::affine_channels(x.data<T>(), scale.data<T>(), shift.data<T>(), residual.defined() ? residual.data<T>() : nullptr,
-                         relu, y.mutable_data<T>(), shape);
+    cpu::affine_channels(x.data<T>(), scale.data<T>(), shift.data<T>(),
+                         residual.defined() ? residual.data<T>() : nullptr, relu, y.mutable_data<T>(), shape);
   });
   return y;
 }
@@ -85,7 +85,10 @@ struct NormNode final : Node {
   Saved x, weight, y;
   NormNode(const char* name, Normal n, bool relu, const Tensor& in, const Tensor& w, const Tensor& residual,
            const Tensor& out)
-      : Node(name), norm(std::move(n)), gate(relu ? residual.defined() ? Gate::from_y : Gate::from_x : Gate::none), x(in),
+      : Node(name),
+        norm(std::move(n)),
+        gate(relu ? residual.defined() ? Gate::from_y : Gate::from_x : Gate::none),
+        x(in),
         weight(w) {
     if (gate == Gate::from_y) y = Saved(out);
   }
@@ -213,8 +216,9 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
   Normal norm{{1, x.numel() / c, c, c}, !training, {}, {}, {}, {}};
   if (training) {
     const int64_t count = norm.shape.rows;
-    AZ_CHECK(count > 1, "{}: x {} has {} value(s) a channel, training wants two or more; enlarge the batch or the image",
-             op, x.str(), count);
+    AZ_CHECK(count > 1,
+             "{}: x {} has {} value(s) a channel, training wants two or more; enlarge the batch or the image", op,
+             x.str(), count);
     const std::vector<double> variance = measure(op, x, eps, norm);
     const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
     on_cpu(op, x, [&](auto t) {
@@ -242,12 +246,13 @@ FoldedNorm fold_norm(const Tensor& weight, const Tensor& bias, const Tensor& mea
   check_float(op, "weight", weight);
   AZ_CHECK(weight.rank() == 1, "{}: weight is {}, want [c]", op, weight.str());
   for (const Tensor* t : {&bias, &mean, &var}) {
-    AZ_CHECK(t->shape() == weight.shape() && t->dtype() == weight.dtype(), "{}: {} does not match weight {}", op, t->str(),
-             weight.str());
+    AZ_CHECK(t->shape() == weight.shape() && t->dtype() == weight.dtype(), "{}: {} does not match weight {}", op,
+             t->str(), weight.str());
     check_same_device(op, weight, *t);
   }
   const int64_t c = weight.dim(0);
-  Normal norm{{1, 1, c, c}, true, mean.to(DType::f64).to_vector<double>(), var.to(DType::f64).to_vector<double>(), {}, {}};
+  Normal norm{{1, 1, c, c}, true, mean.to(DType::f64).to_vector<double>(), var.to(DType::f64).to_vector<double>(),
+              {},           {}};
   for (double& v : norm.rstd) v = 1 / std::sqrt(v + eps);
   fold(op, weight, bias, norm);
   return {norm.scale.reshaped({c}), norm.shift.reshaped({c})};

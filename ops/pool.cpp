@@ -34,8 +34,8 @@ Tensor max_pool(const Tensor& x, int kernel, int stride, int padding) {
            "{}: kernel {}, stride {}, padding {}; want kernel 1..15, stride >= 1 and padding 0..kernel/2", op, kernel,
            stride, padding);
   const math::Windows windows{kernel, stride, padding};
-  const cpu::PoolShape shape{x.dim(0), x.dim(1),          x.dim(2),          x.dim(3), windows.count(x.dim(1)),
-                             windows.count(x.dim(2)), windows};
+  const cpu::PoolShape shape{x.dim(0), x.dim(1), x.dim(2), x.dim(3), windows.count(x.dim(1)), windows.count(x.dim(2)),
+                             windows};
   AZ_CHECK(shape.h_in > 0 && shape.w_in > 0 && shape.h_out > 0 && shape.w_out > 0,
            "{}: no window of {} with padding {} fits into x {}", op, kernel, padding, x.str());
   const Shape out{shape.images, shape.h_out, shape.w_out, shape.channels};

@@ -28,7 +28,8 @@ struct ResizeNode final : Node {
 Tensor resized(const char* op, Resize how, const Tensor& x, int64_t h, int64_t w) {
   check_float(op, "x", x);
   AZ_CHECK(x.rank() == 4 && x.dim(1) > 0 && x.dim(2) > 0, "{}: x is {}, want [n, h, w, c] with pixels", op, x.str());
-  AZ_CHECK(h > 0 && w > 0, "{}: cannot resize x {} to {} x {}; want a height and width of 1 or more", op, x.str(), h, w);
+  AZ_CHECK(h > 0 && w > 0, "{}: cannot resize x {} to {} x {}; want a height and width of 1 or more", op, x.str(), h,
+           w);
   const cpu::ResizeShape shape{x.dim(0), x.dim(1), x.dim(2), x.dim(3), h, w};
   Tensor y = Tensor::empty({shape.images, h, w, shape.channels}, x.dtype(), x.device());
   on_cpu(op, x, [&](auto t) {

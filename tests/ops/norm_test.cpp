@@ -19,8 +19,8 @@ namespace {
 
 /// Normalises [images, pixels, c] from the definition: two passes, in double.
 std::vector<double> reference(const std::vector<double>& x, const std::vector<double>& weight,
-                              const std::vector<double>& bias, int64_t images, int64_t pixels, int64_t c, int64_t groups,
-                              double eps) {
+                              const std::vector<double>& bias, int64_t images, int64_t pixels, int64_t c,
+                              int64_t groups, double eps) {
   std::vector<double> y(x.size());
   const int64_t width = c / groups;
   for (int64_t n = 0; n < images; ++n)
@@ -87,11 +87,13 @@ TEST_CASE("group_norm agrees with its formula, and its gradient with differences
       CAPTURE(k.groups);
       const Inputs in = inputs(k, DType::f32);
       const Tensor y = ops::group_norm(in.x, in.weight, in.bias, k.groups, 1e-5, relu);
-      const auto want = reference(doubles(in.x), doubles(in.weight), doubles(in.bias), k.n, k.h * k.w, k.c, k.groups, 1e-5);
+      const auto want =
+          reference(doubles(in.x), doubles(in.weight), doubles(in.bias), k.n, k.h * k.w, k.c, k.groups, 1e-5);
       CHECK(worst(y, want, relu) < 4e-6);  // a few roundings of values below 8
       const Inputs d = inputs(k, DType::f64);
       const auto check = test::check_gradients(
-          [&](const auto& t) { return ops::group_norm(t[0], t[1], t[2], k.groups, 1e-3, relu); }, {d.x, d.weight, d.bias},
+          [&](const auto& t) { return ops::group_norm(t[0], t[1], t[2], k.groups, 1e-3, relu); },
+          {d.x, d.weight, d.bias},
           1e-6);  // a small step, so that none of the sampled differences crosses the ReLU's corner
       // The rounding of a mean, the same in all of a group's outputs, is divided by the step.
       CHECK_MESSAGE(check.worst < 1e-5, check.where);
@@ -120,10 +122,12 @@ TEST_CASE("batch_norm in training: formula, running statistics, gradients with a
         Tensor var = Tensor::full({k.c}, 2, DType::f32, test::cpu());
         const Tensor y = ops::batch_norm(in.x, in.weight, in.bias, mean, var, true, 0.1, 1e-5, relu, residual);
         const auto x = doubles(in.x);
-        CHECK(worst(y, reference(x, doubles(in.weight), doubles(in.bias), 1, count, k.c, k.c, 1e-5), relu, residual) < 2e-5);  // few values make a large scale
+        CHECK(worst(y, reference(x, doubles(in.weight), doubles(in.bias), 1, count, k.c, k.c, 1e-5), relu, residual) <
+              2e-5);  // few values make a large scale
         double m = 0, v = 0;
         for (size_t i = 0; i < x.size(); i += static_cast<size_t>(k.c)) m += x[i] / static_cast<double>(count);
-        for (size_t i = 0; i < x.size(); i += static_cast<size_t>(k.c)) v += (x[i] - m) * (x[i] - m) / static_cast<double>(count - 1);
+        for (size_t i = 0; i < x.size(); i += static_cast<size_t>(k.c))
+          v += (x[i] - m) * (x[i] - m) / static_cast<double>(count - 1);
         CHECK(doubles(mean)[0] == doctest::Approx(0.9 * 0.5 + 0.1 * m).epsilon(1e-6));
         CHECK(doubles(var)[0] == doctest::Approx(0.9 * 2 + 0.1 * v).epsilon(1e-6));
       }
@@ -235,15 +239,18 @@ TEST_CASE("norms name what does not fit") {
   CHECK_THROWS_AS(ops::group_norm(Tensor::zeros({2, 0, 2, 6}, DType::f32, dev), c6, c6, 2, 1e-5, true), Error);
   CHECK_THROWS_WITH_AS(ops::group_norm(c6, c6, c6, 2, 1e-5, true),
                        "group_norm: x is f32 [6] cpu, want [n, h, w, c] with c >= 1", Error);
-  CHECK_THROWS_WITH_AS(ops::batch_norm(Tensor::zeros({1, 1, 1, 6}, DType::f32, dev), c6, c6, c6, c6, true, 0.1, 1e-5, false),
-                       "batch_norm: x f32 [1, 1, 1, 6] cpu has 1 value(s) a channel, training wants two or more; enlarge "
-                       "the batch or the image",
+  CHECK_THROWS_WITH_AS(
+      ops::batch_norm(Tensor::zeros({1, 1, 1, 6}, DType::f32, dev), c6, c6, c6, c6, true, 0.1, 1e-5, false),
+      "batch_norm: x f32 [1, 1, 1, 6] cpu has 1 value(s) a channel, training wants two or more; enlarge "
+      "the batch or the image",
+      Error);
+  CHECK_THROWS_WITH_AS(
+      ops::batch_norm(x, c6, c6, c6, c6, false, 0.1, 1e-5, true, Tensor::zeros({1, 2, 1, 6}, DType::f32, dev)),
+      "batch_norm: residual f32 [1, 2, 1, 6] cpu does not match x f32 [1, 2, 2, 6] cpu", Error);
+  CHECK_THROWS_WITH_AS(ops::fold_norm(c6, c6, c4, c6, 1e-5), "fold_norm: f32 [4] cpu does not match weight f32 [6] cpu",
                        Error);
-  CHECK_THROWS_WITH_AS(ops::batch_norm(x, c6, c6, c6, c6, false, 0.1, 1e-5, true, Tensor::zeros({1, 2, 1, 6}, DType::f32, dev)),
-                       "batch_norm: residual f32 [1, 2, 1, 6] cpu does not match x f32 [1, 2, 2, 6] cpu", Error);
-  CHECK_THROWS_WITH_AS(ops::fold_norm(c6, c6, c4, c6, 1e-5), "fold_norm: f32 [4] cpu does not match weight f32 [6] cpu", Error);
   autograd::set_requires_grad(c6, true);
-  CHECK_THROWS_WITH_AS(ops::frozen_norm(x, c6, Tensor::zeros({6}, DType::f32, dev), true),
-                       "frozen_norm: scale and shift are constants but one wants a gradient; use batch_norm with training off",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      ops::frozen_norm(x, c6, Tensor::zeros({6}, DType::f32, dev), true),
+      "frozen_norm: scale and shift are constants but one wants a gradient; use batch_norm with training off", Error);
 }

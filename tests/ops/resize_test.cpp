@@ -19,8 +19,9 @@ namespace {
 struct Case {
   int64_t n, h, w, c, to_h, to_w;
 };
-const std::vector<Case> kCases = {{1, 1, 1, 3, 1, 1},    {2, 3, 7, 17, 6, 14}, {1, 7, 3, 64, 31, 33}, {1, 31, 33, 16, 7, 2},
-                                  {2, 2, 1, 257, 3, 5}, {1, 33, 31, 1, 1, 7}, {1, 5, 6, 3, 5, 6},   {1, 4, 4, 2, 8, 4}};
+const std::vector<Case> kCases = {{1, 1, 1, 3, 1, 1},    {2, 3, 7, 17, 6, 14}, {1, 7, 3, 64, 31, 33},
+                                  {1, 31, 33, 16, 7, 2}, {2, 2, 1, 257, 3, 5}, {1, 33, 31, 1, 1, 7},
+                                  {1, 5, 6, 3, 5, 6},    {1, 4, 4, 2, 8, 4}};
 
 /// The pixel of [h, w, c] at rows and columns that may lie between pixels, from the definition.
 double sample(const std::vector<double>& x, const Case& k, int64_t n, double i, double j, int64_t c) {
@@ -46,7 +47,8 @@ void check_values(const Tensor& x, const Tensor& y, const Case& k, double tolera
     for (int64_t i = 0; i < k.to_h; ++i)
       for (int64_t j = 0; j < k.to_w; ++j)
         for (int64_t c = 0; c < k.c; ++c)
-          worst = std::max(worst, std::abs(got[at++] - sample(in, k, n, source(i, k.h, k.to_h), source(j, k.w, k.to_w), c)));
+          worst = std::max(worst,
+                           std::abs(got[at++] - sample(in, k, n, source(i, k.h, k.to_h), source(j, k.w, k.to_w), c)));
   CHECK(worst <= tolerance);
 }
 
@@ -54,7 +56,8 @@ using Op = std::function<Tensor(const Tensor&)>;
 
 void check_gradient(const Op& op, const Case& k) {
   const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -1, 1, DType::f64, test::cpu());
-  const auto check = test::check_gradients([&](const auto& t) { return op(t[0]); }, {x}, 1e-3);  // linear: any step will do
+  const auto check =
+      test::check_gradients([&](const auto& t) { return op(t[0]); }, {x}, 1e-3);  // linear: any step will do
   CHECK_MESSAGE(check.worst < 1e-9, check.where);
 }
 
