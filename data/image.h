@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "cpu/image.h"
+
 namespace az::data {
 
 /// 8-bit picture, rows from the top, channels interleaved in the order R, G, B (or one grey channel).
@@ -15,8 +17,14 @@ struct Image {
   int channels = 3;
   std::vector<uint8_t> pixels;  // [height, width, channels]
 
+  Image() = default;
+  /// Black.
+  Image(int w, int h, int c = 3)
+      : width(w), height(h), channels(c), pixels(static_cast<size_t>(w) * static_cast<size_t>(h) * static_cast<size_t>(c)) {}
+
   uint8_t* at(int x, int y) { return &pixels[index(x, y)]; }
   const uint8_t* at(int x, int y) const { return &pixels[index(x, y)]; }
+  cpu::ImageView view() const { return {pixels.data(), width, height, channels}; }
 
  private:
   size_t index(int x, int y) const {
@@ -24,12 +32,26 @@ struct Image {
   }
 };
 
-/// Reads a photograph as RGB: JPEG by libjpeg-turbo, every other format by stb_image. EXIF orientation is not applied
-/// (the references read pictures as stored). Error: `FILE: what is wrong`.
+/// Pictures with more pixels than this are refused before anything is allocated for them.
+inline constexpr int64_t kMaxPixels = int64_t{256} << 20;
+
+/// Reads a photograph as RGB: JPEG by libjpeg-turbo, PNG, BMP, GIF (first frame) and binary PNM by stb_image. Grey and
+/// CMYK become RGB, alpha is dropped. EXIF orientation is not applied (the references read pictures as stored).
+/// Error: `FILE: what is wrong`, also where the picture ends early.
 Image read_image(const std::filesystem::path& file);
 /// The same from memory; `name` stands in errors.
 Image decode_image(const uint8_t* bytes, size_t count, const std::string& name);
-/// Writes atomically. Quality 1..100. Error: `FILE: what is wrong`.
+
+struct ImageSize {
+  int width = 0;
+  int height = 0;
+  bool operator==(const ImageSize&) const = default;
+};
+/// Width and height as the file's header states them, without decoding. Errors as read_image.
+ImageSize image_size(const std::filesystem::path& file);
+ImageSize image_size(const uint8_t* bytes, size_t count, const std::string& name);
+
+/// Writes atomically; 1 or 3 channels. Quality 1..100. Error: `FILE: what is wrong`.
 void write_jpeg(const std::filesystem::path& file, const Image& image, int quality = 92);
 void write_png(const std::filesystem::path& file, const Image& image);
 

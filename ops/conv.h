@@ -14,9 +14,9 @@ struct Conv2dOptions {
 
 /// What follows the sums; an undefined tensor is absent.
 struct Epilogue {
-  Tensor scale;     ///< [k], a folded norm's factor; a constant
-  Tensor bias;      ///< [k], learned or a folded norm's shift
-  Tensor residual;  ///< [n, oh, ow, k]
+  Tensor scale = {};     ///< [k], a folded norm's factor; a constant
+  Tensor bias = {};      ///< [k], learned or a folded norm's shift
+  Tensor residual = {};  ///< [n, oh, ow, k]
   bool relu = false;
 };
 

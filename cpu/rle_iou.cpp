@@ -1,0 +1,86 @@
+#include <algorithm>
+
+#include "cpu/rle.h"
+
+namespace az::cpu {
+namespace {
+
+// Pixels that both have: walks both lists of runs, from where the second's first run can meet the first's.
+uint32_t intersection(const RunMask& a, const RunMask& b) {
+  uint32_t pixels = 0;
+  size_t i = 0, j = 0;
+  while (i < a.edges.size() && j < b.edges.size()) {
+    const uint32_t begin = std::max(a.edges[i], b.edges[j]);
+    const uint32_t end_a = a.edges[i + 1], end_b = b.edges[j + 1];
+    const uint32_t end = std::min(end_a, end_b);
+    pixels += end > begin ? end - begin : 0;
+    i += end_a <= end_b ? 2 : 0;
+    j += end_b <= end_a ? 2 : 0;
+  }
+  return pixels;
+}
+
+}  // namespace
+
+Box rle_box(const Rle& rle, bool compat) {
+  const uint32_t height = rle.height, width = rle.width;
+  uint32_t left = width, top = height, right = 0, bottom = 0, at = 0;
+  bool any = false;
+  for (size_t i = 0; i + 1 < rle.counts.size(); i += 2) {
+    const uint32_t begin = at + rle.counts[i], end = begin + rle.counts[i + 1];
+    at = end;
+    if (begin == end || height == 0) continue;
+    any = true;
+    const uint32_t first = begin / height, last = (end - 1) / height;
+    left = std::min(left, first);
+    right = std::max(right, last);
+    top = first == last ? std::min(top, begin % height) : 0;
+    bottom = first == last ? std::max(bottom, (end - 1) % height) : height - 1;
+  }
+  if (!any && (!compat || rle.counts.size() < 2)) return {0, 0, 0, 0};
+  // The reference's unsigned 32-bit differences, which wrap where every foreground run is empty.
+  const auto extent = [](uint32_t low, uint32_t high) { return static_cast<double>(high - low) + 1; };
+  return {static_cast<double>(left), static_cast<double>(top), extent(left, right), extent(top, bottom)};
+}
+
+RunMask run_mask(const Rle& rle) {
+  RunMask mask{rle.height, rle.width, {}, rle_area(rle), rle_box(rle)};
+  mask.edges.reserve(rle.counts.size());
+  uint32_t at = 0;
+  for (size_t i = 0; i < rle.counts.size(); ++i) {
+    const uint32_t end = at + rle.counts[i];
+    if (i % 2 == 1 && end > at) mask.edges.insert(mask.edges.end(), {at, end});
+    at = end;
+  }
+  return mask;
+}
+
+double box_iou(const Box& detection, const Box& object, bool crowd) {
+  const auto overlap = [&](size_t axis) {
+    const double end = std::min(detection[axis + 2] + detection[axis], object[axis + 2] + object[axis]);
+    return end - std::max(detection[axis], object[axis]);
+  };
+  const double width = overlap(0);
+  if (width <= 0) return 0;
+  const double height = overlap(1);
+  if (height <= 0) return 0;
+  const double both = width * height;
+  const double detection_area = detection[2] * detection[3];
+  const double either = crowd ? detection_area : detection_area + object[2] * object[3] - both;
+  return both / either;
+}
+
+double mask_iou(const RunMask& detection, const RunMask& object, bool crowd) {
+  if (!(box_iou(detection.box, object.box, false) > 0)) return 0;
+  if (detection.height != object.height || detection.width != object.width) return -1;
+  const uint32_t both = intersection(detection, object);
+  if (both == 0) return 0;
+  const uint32_t either = crowd ? detection.area : detection.area + object.area - both;
+  return static_cast<double>(both) / static_cast<double>(either);
+}
+
+double rle_iou(const Rle& detection, const Rle& object, bool crowd) {
+  return mask_iou(run_mask(detection), run_mask(object), crowd);
+}
+
+}  // namespace az::cpu

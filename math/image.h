@@ -1,0 +1,65 @@
+// Sampling rules of 8-bit pictures. x runs right, y down; pixel centres lie at integers, so the picture's edge is at -0.5.
+//
+// The bilinear rule is OpenCV's fixed-point one, which the references' pipelines call: weights of 11 bits, an exact
+// horizontal pass, and a vertical pass that drops bits twice. Integer arithmetic: the same bits everywhere.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "math/hd.h"
+
+namespace az::math {
+
+inline constexpr int kResizeOne = 2048;  ///< a bilinear weight of 1
+
+/// Two neighbouring source positions and their weights, which add to kResizeOne.
+struct BilinearTap {
+  int first;
+  int second;
+  int weight_first;
+  int weight_second;
+};
+
+/// Where destination position `d` samples a source of `old_size` pixels when it becomes `new_size`:
+/// (d + 0.5) * old/new - 0.5, clamped to the edges; the weight is rounded to 1/2048, ties to even.
+AZ_HD inline BilinearTap bilinear_tap(int d, int old_size, int new_size) {
+  const double scale = 1.0 / (static_cast<double>(new_size) / old_size);
+  const float position = static_cast<float>((d + 0.5) * scale - 0.5);
+  int first = static_cast<int>(floorf(position));
+  float fraction = position - static_cast<float>(first);
+  if (first < 0) {
+    first = 0;
+    fraction = 0;
+  }
+  if (first >= old_size - 1) {
+    first = old_size - 1;
+    fraction = 0;
+  }
+  const int second = first + 1 < old_size ? first + 1 : first;
+  const int weight_second = static_cast<int>(rintf(fraction * kResizeOne));
+  return {first, second, kResizeOne - weight_second, weight_second};
+}
+
+/// Horizontal pass: the exact sum without its low four bits, 0..32640, so that 16 bits hold it.
+AZ_HD inline int16_t resize_row(int first, int second, BilinearTap tap) {
+  return static_cast<int16_t>((first * tap.weight_first + second * tap.weight_second) >> 4);
+}
+
+/// Vertical pass over two results of resize_row, weights 0..2048: 0..255.
+AZ_HD inline uint8_t resize_column(int16_t upper, int16_t lower, int16_t weight_upper, int16_t weight_lower) {
+  const int sum = ((upper * weight_upper) >> 16) + ((lower * weight_lower) >> 16);
+  return static_cast<uint8_t>((sum + 2) >> 2);
+}
+
+/// Source position of a nearest-neighbour resize: floor(d / (new/old)), clamped.
+AZ_HD inline int nearest_source(int d, int old_size, int new_size) {
+  const double inverse = 1.0 / (static_cast<double>(new_size) / old_size);
+  const int source = static_cast<int>(floor(d * inverse));
+  return source < old_size - 1 ? source : old_size - 1;
+}
+
+/// (value - mean) / std in f32.
+AZ_HD inline float normalised(uint8_t value, float mean, float std) { return (static_cast<float>(value) - mean) / std; }
+
+}  // namespace az::math

@@ -1,0 +1,27 @@
+// Initial values. Each tensor draws from its own stream, keyed by the seed and its name, so that adding a layer does not
+// change the others.
+#pragma once
+
+#include <string_view>
+
+#include "tensor/tensor.h"
+
+namespace az::nn {
+
+/// How a convolution's weight starts.
+enum class Init : uint8_t {
+  he_normal,       ///< N(0, 2 / fan_out), fan_out = k * r * s / groups  (He et al. 2015, eq. 14)
+  xavier_uniform,  ///< U(+-sqrt(6 / (fan_in + fan_out)))               (Glorot and Bengio 2010, eq. 16)
+  normal_001,      ///< N(0, 0.01)
+};
+
+/// The seed and the device that a network is built with.
+struct Builder {
+  Device& device;
+  uint64_t seed = 0;
+};
+
+/// A convolution weight [k, r, s, c / groups], f32.
+Tensor init_conv(const Builder& b, std::string_view name, Init init, int64_t k, int64_t r, int64_t c, int64_t groups);
+
+}  // namespace az::nn

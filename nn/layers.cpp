@@ -1,0 +1,83 @@
+#include "nn/layers.h"
+
+#include "autograd/node.h"
+#include "ops/elementwise.h"
+#include "ops/norm.h"
+#include "tensor/error.h"
+
+namespace az::nn {
+namespace {
+
+Tensor leaf(const Shape& shape, double value, Device& device) {
+  Tensor t = Tensor::full(shape, value, DType::f32, device);
+  autograd::set_requires_grad(t, true);
+  return t;
+}
+
+}  // namespace
+
+Conv2d::Conv2d(const Builder& b, const std::string& name, const Options& o)
+    : options_{.stride = o.stride, .padding = o.padding, .dilation = o.dilation, .groups = o.groups},
+      weight_(init_conv(b, name, o.init, o.out, o.kernel, o.in, o.groups)) {
+  autograd::set_requires_grad(weight_, true);
+  if (o.bias) bias_ = leaf({o.out}, o.bias_value, b.device);
+}
+
+Tensor Conv2d::forward(const Tensor& x, ops::Epilogue epilogue) const {
+  if (bias_.defined()) {
+    AZ_CHECK(!epilogue.bias.defined(), "conv2d: a bias of its own and one from outside");
+    epilogue.bias = bias_;
+  }
+  return ops::conv2d(x, weight_, options_, epilogue);
+}
+
+void Conv2d::visit(Visitor& v) {
+  v.parameter("weight", weight_);
+  if (bias_.defined()) v.parameter("bias", bias_);
+}
+
+Norm::Norm(const Builder& b, int64_t channels, const NormOptions& options, double weight_value)
+    : options_(options), weight_(leaf({channels}, weight_value, b.device)), bias_(leaf({channels}, 0, b.device)) {
+  if (options.kind == NormKind::group) return;
+  running_mean_ = Tensor::zeros({channels}, DType::f32, b.device);
+  running_var_ = Tensor::full({channels}, 1, DType::f32, b.device);
+  num_batches_ = Tensor::zeros(Shape{}, DType::i64, b.device);
+  if (options.kind == NormKind::frozen) freeze(*this);
+}
+
+void Norm::visit(Visitor& v) {
+  v.parameter("weight", weight_);
+  v.parameter("bias", bias_);
+  if (options_.kind == NormKind::group) return;
+  v.buffer("running_mean", running_mean_);
+  v.buffer("running_var", running_var_);
+  v.buffer("num_batches_tracked", num_batches_);
+}
+
+void Norm::fold() {
+  // Versions only grow, so their sum tells whether any of the four changed.
+  const uint64_t version = weight_.version() + bias_.version() + running_mean_.version() + running_var_.version();
+  if (scale_.defined() && version == folded_version_) return;
+  const auto folded = ops::fold_norm(weight_, bias_, running_mean_, running_var_, options_.eps);
+  scale_ = folded.scale;
+  shift_ = folded.shift;
+  folded_version_ = version;
+}
+
+Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, const Tensor& residual) {
+  if (options_.kind == NormKind::group) {
+    const bool last = !residual.defined();
+    const Tensor y = ops::group_norm(conv.forward(x), weight_, bias_, options_.groups, options_.eps, relu && last);
+    if (last) return y;
+    return relu ? ops::relu(ops::add(y, residual)) : ops::add(y, residual);
+  }
+  if (options_.kind == NormKind::batch && training()) {
+    num_batches_.mutable_data<int64_t>()[0] += 1;
+    return ops::batch_norm(conv.forward(x), weight_, bias_, running_mean_, running_var_, true, options_.momentum,
+                           options_.eps, relu, residual);
+  }
+  fold();
+  return conv.forward(x, {.scale = scale_, .bias = shift_, .residual = residual, .relu = relu});
+}
+
+}  // namespace az::nn

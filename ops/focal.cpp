@@ -1,0 +1,59 @@
+#include "ops/focal.h"
+
+#include <cmath>
+
+#include "autograd/node.h"
+#include "cpu/focal.h"
+#include "ops/dispatch.h"
+
+namespace az::ops {
+namespace {
+
+using autograd::Grads;
+using autograd::Node;
+using autograd::Saved;
+
+struct FocalNode final : Node {
+  Saved logits, labels, norm;
+  cpu::FocalOptions options;
+  FocalNode(const Tensor& z, const Tensor& classes, const Tensor& normaliser, const cpu::FocalOptions& o)
+      : Node("sigmoid_focal_loss"), logits(z), labels(classes), norm(normaliser), options(o) {}
+  Grads backward(const Grads& dy) override {
+    const Tensor& z = logits.get(name());
+    Tensor dx = Tensor::empty(z.shape(), z.dtype(), z.device());
+    on_cpu(name(), z, [&](auto t) {
+      using T = decltype(t);
+      cpu::sigmoid_focal_loss_backward(z.data<T>(), labels.get(name()).template data<int32_t>(), z.dim(0), z.dim(1),
+                                       options, norm.get(name()).template data<T>(), dy[0].data<T>(),
+                                       dx.mutable_data<T>());
+    });
+    return {dx};
+  }
+};
+
+}  // namespace
+
+Tensor sigmoid_focal_loss(const Tensor& logits, const Tensor& labels, double normaliser_extra, double alpha,
+                          double gamma) {
+  constexpr const char* kOp = "sigmoid_focal_loss";
+  check_float(kOp, "logits", logits);
+  AZ_CHECK(logits.rank() == 2 && logits.dim(1) > 0, "{}: logits are {}, want [locations, classes]", kOp, logits.str());
+  AZ_CHECK(labels.defined() && labels.dtype() == DType::i32 && labels.shape() == Shape({logits.dim(0)}),
+           "{}: labels are {}, want i32 [{}]", kOp, labels.str(), logits.dim(0));
+  check_same_device(kOp, logits, labels);
+  AZ_CHECK(normaliser_extra >= 0 && std::isfinite(normaliser_extra), "{}: normaliser_extra is {}, want >= 0", kOp,
+           normaliser_extra);
+  AZ_CHECK(alpha >= 0 && alpha <= 1, "{}: alpha is {}, want 0 to 1", kOp, alpha);
+  AZ_CHECK(gamma >= 0 && std::isfinite(gamma), "{}: gamma is {}, want >= 0", kOp, gamma);
+  const cpu::FocalOptions options{alpha, gamma, normaliser_extra};
+  Tensor loss = Tensor::empty({1}, logits.dtype(), logits.device());
+  Tensor norm = Tensor::empty({1}, logits.dtype(), logits.device());
+  on_cpu(kOp, logits, [&](auto t) {
+    using T = decltype(t);
+    cpu::sigmoid_focal_loss(logits.data<T>(), labels.data<int32_t>(), logits.dim(0), logits.dim(1), options,
+                            loss.mutable_data<T>(), norm.mutable_data<T>());
+  });
+  return autograd::record<FocalNode>(loss, {logits}, logits, labels, norm, options);
+}
+
+}  // namespace az::ops

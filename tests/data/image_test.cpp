@@ -1,0 +1,137 @@
+#include "data/image.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+
+#include "tensor/error.h"
+#include "tensor/file.h"
+#include "tests/support/temporary.h"
+
+using namespace az;
+using data::Image;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A smooth colour picture, which JPEG keeps closely.
+Image ramp(int width, int height, int channels = 3) {
+  Image image(width, height, channels);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      for (int c = 0; c < channels; ++c) {
+        image.at(x, y)[c] = static_cast<uint8_t>((c == 0 ? 255 * x / width : c == 1 ? 255 * y / height : 128));
+      }
+    }
+  }
+  return image;
+}
+
+double mean_difference(const Image& a, const Image& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.pixels.size(); ++i) sum += std::abs(int{a.pixels[i]} - int{b.pixels[i]});
+  return sum / static_cast<double>(a.pixels.size());
+}
+
+Image decode(const std::string& bytes) {
+  return data::decode_image(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), "memory");
+}
+
+/// What decoding throws, or "" if it does not.
+std::string failure(const std::string& bytes) {
+  try {
+    decode(bytes);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("JPEG and PNG come back as written") {
+  const test::TemporaryFolder folder;
+  for (const auto& [w, h] : {std::pair{1, 1}, {17, 9}, {160, 120}}) {
+    const Image image = ramp(w, h);
+    data::write_png(folder.path() / "a.png", image);
+    const Image png = data::read_image(folder.path() / "a.png");
+    CHECK(png.pixels == image.pixels);
+    data::write_jpeg(folder.path() / "a.jpg", image, 95);
+    const Image jpeg = data::read_image(folder.path() / "a.jpg");
+    REQUIRE(jpeg.width == w);
+    REQUIRE(jpeg.height == h);
+    CHECK(mean_difference(jpeg, image) < 4);  // chroma is stored at half size
+    CHECK(data::image_size(folder.path() / "a.jpg") == data::ImageSize{w, h});
+    CHECK(data::image_size(folder.path() / "a.png") == data::ImageSize{w, h});
+  }
+  const Image grey = ramp(20, 10, 1);
+  data::write_png(folder.path() / "g.png", grey);
+  data::write_jpeg(folder.path() / "g.jpg", grey);
+  for (const char* name : {"g.png", "g.jpg"}) {
+    const Image back = data::read_image(folder.path() / name);
+    CHECK(back.channels == 3);
+    CHECK(back.at(19, 3)[0] == back.at(19, 3)[2]);
+    CHECK(std::abs(int{back.at(19, 3)[1]} - int{grey.at(19, 3)[0]}) < 4);
+  }
+}
+
+TEST_CASE("every cut of a picture file is an error that names it") {
+  const test::TemporaryFolder folder;
+  data::write_jpeg(folder.path() / "a.jpg", ramp(64, 48));
+  data::write_png(folder.path() / "a.png", ramp(64, 48));
+  std::string pnm = "P6 64 48 255\n" + std::string(64 * 48 * 3, 'x');
+  for (const std::string& whole : {read_file(folder.path() / "a.jpg"), read_file(folder.path() / "a.png"), pnm}) {
+    REQUIRE(failure(whole).empty());
+    // A JPEG without its two-byte end marker, or a PNG without its empty last chunk (12 bytes), still is a picture.
+    for (size_t count = 0; count + 16 < whole.size(); ++count) {
+      const std::string message = failure(whole.substr(0, count));
+      CAPTURE(count);
+      REQUIRE(message.rfind("memory: ", 0) == 0);
+    }
+  }
+}
+
+TEST_CASE("pictures that lie about their size are refused before allocating") {
+  const test::TemporaryFolder folder;
+  data::write_jpeg(folder.path() / "a.jpg", ramp(64, 48));
+  std::string jpeg = read_file(folder.path() / "a.jpg");
+  const size_t frame = jpeg.find("\xff\xc0");
+  REQUIRE(frame != std::string::npos);
+  for (size_t i = 5; i < 9; ++i) jpeg[frame + i] = '\x1f';
+  CHECK(failure(jpeg).find("cannot hold the 7967 x 7967 pixels") != std::string::npos);
+  for (size_t i = 5; i < 9; ++i) jpeg[frame + i] = '\xf0';
+  CHECK(failure(jpeg).find("more than 268435456 in all") != std::string::npos);
+  CHECK(failure("P6 20000 20000 255\nabc").find("more than") != std::string::npos);
+  CHECK(failure("P6 9000 9000 255\nabc").find("cannot hold") != std::string::npos);
+  CHECK(failure("").find("memory: the file is empty") == 0);
+  CHECK(failure("hello, this is text").find("memory: not a picture that can be read") == 0);
+}
+
+TEST_CASE("writing refuses what it cannot hold") {
+  const test::TemporaryFolder folder;
+  Image bad = ramp(4, 4);
+  bad.pixels.pop_back();
+  CHECK_THROWS_AS(data::write_png(folder.path() / "b.png", bad), Error);
+  CHECK_THROWS_AS(data::write_jpeg(folder.path() / "b.jpg", ramp(4, 4), 0), Error);
+  CHECK_THROWS_AS(data::write_jpeg(folder.path() / "no" / "b.jpg", ramp(4, 4)), Error);
+  CHECK_THROWS_AS(data::read_image(folder.path() / "missing.jpg"), Error);
+  CHECK(!fs::exists(folder.path() / "b.png"));
+}
+
+TEST_CASE("real photographs decode") {
+  const char* source = std::getenv("AZIMUTH_SOURCE");
+  const fs::path photos = fs::path(source ? source : ".") / "../shared/data/photos";
+  if (!fs::exists(photos)) {
+    std::cout << "skipped: no " << photos << '\n';
+    return;
+  }
+  for (const auto& entry : fs::directory_iterator(photos)) {
+    CAPTURE(entry.path().string());
+    const Image image = data::read_image(entry.path());
+    CHECK(image.channels == 3);
+    CHECK(data::image_size(entry.path()) == data::ImageSize{image.width, image.height});
+  }
+}
