@@ -6,7 +6,7 @@
 #include <limits>
 #include <optional>
 
-#include "math/polar.h"
+#include "math/polar_loss.h"
 #include "tensor/error.h"
 
 namespace az::cpu {
@@ -130,10 +130,9 @@ ImageTargets image_targets(std::span<const LabelObject> objects, int padded_heig
     if (!caster) caster.emplace(object.shape.contour);
     const std::span<float> lengths(&targets.lengths[i * rays], rays);
     caster->cast(claim.x, claim.y, options.mode, options.fill_max_run, lengths);
-    const auto [shortest, longest] = std::ranges::minmax(lengths);
     targets.positives.push_back({claim.location, claim.object, object.label,
                                  box_target(object.box, static_cast<float>(claim.x), static_cast<float>(claim.y)),
-                                 math::polar_centerness(shortest, longest)});
+                                 math::polar_centerness(lengths.data(), options.rays)});
   }
   return targets;
 }

@@ -19,7 +19,7 @@ struct LabelOptions {
   std::vector<std::pair<float, float>> ranges = {{-1.f, 64.f}, {64.f, 128.f}, {128.f, 256.f}, {256.f, 512.f}, {512.f, 1e8f}};
   float center_radius = 1.5f;  // half window around the mass centre, in strides
   LabelMode mode = LabelMode::compat;
-  int fill_max_run = 3;  // filled: longer gaps stay missing, and so do all when fewer than a third of the rays are found
+  int fill_max_run = kFillMaxRun;  // filled: longer gaps stay missing, and so do all when fewer than a third of the rays are found
   /// The reference makes a whole image background when the first object's mass centre has x = 0; for comparisons only.
   bool compat_wipe_when_center_x_zero = false;
 };

@@ -20,6 +20,9 @@ enum class LabelMode {
 /// "compat", "filled", "exact". Error: any other word.
 LabelMode label_mode(std::string_view name);
 
+/// The longest run of missing rays that `filled` interpolates unless told otherwise.
+inline constexpr int kFillMaxRun = 3;
+
 /// Reads rays from one contour, which must outlive it.
 class RayCaster {
  public:

@@ -3,6 +3,9 @@
 // Ray k of n points at k * 360/n degrees. 0 degrees is straight down (+y), 90 degrees is right (+x), 180 up, 270 left:
 // the vertex of a ray of length d is  (x, y) + d * (sin, cos). Labels, decoding and losses below agree on that.
 //
+// The quality of a location is its polar centerness, sqrt(shortest / longest ray), and two sets of rays are compared by
+// polar IoU, sum of minima / sum of maxima: both in math/polar_loss.h.
+//
 // Source: PolarMask (CVPR 2020) and its public code; all arithmetic is float32 in the order of that code.
 #pragma once
 
@@ -67,29 +70,5 @@ AZ_HD inline float clamp_to(float v, float last) { return v > 0.0f ? (v < last ?
 AZ_HD inline float ray_vertex(float start, float length, float direction, float last) {
   return clamp_to(length * direction + start, last);
 }
-
-// ---- centerness and the two losses' arithmetic -----------------------------------------------------------------
-
-/// Polar centerness, sqrt(shortest ray / longest ray), in [0, 1].
-AZ_HD inline float polar_centerness(float shortest, float longest) { return sqrtf(shortest / longest); }
-
-/// Polar IoU of two ray vectors is  sum_k min(d_k, t_k) / sum_k max(d_k, t_k);  its loss is minus its logarithm.
-struct PolarIou {
-  float outer = 0.0f;  // sum of the larger lengths
-  float inner = 0.0f;  // sum of the smaller lengths
-
-  AZ_HD void add(float predicted, float target) {
-    outer += predicted > target ? predicted : target;
-    inner += predicted > target ? target : predicted;
-  }
-  AZ_HD float loss() const { return logf(outer / inner); }
-  /// Derivative of the loss by one predicted length: too long counts against the outer sum, too short for the inner
-  /// one; at equality both, as the reference has it.
-  AZ_HD float gradient(float predicted, float target) const {
-    const float longer = predicted >= target ? 1.0f / outer : 0.0f;
-    const float shorter = predicted <= target ? 1.0f / inner : 0.0f;
-    return longer - shorter;
-  }
-};
 
 }  // namespace az::math

@@ -17,12 +17,12 @@ OptimizerKind optimizer_kind(std::string_view name);
 
 struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::sgd;
-  double momentum = 0.9;         ///< sgd
-  double beta1 = 0.9;            ///< adam, adamw
-  double beta2 = 0.999;          ///< adam, adamw
-  double eps = 1e-8;             ///< adam, adamw
-  double weight_decay = 0;       ///< added to the gradient (sgd, adam) or taken off the parameter (adamw)
-  double clip_norm = 0;          ///< largest L2 norm of all gradients together; 0: no limit
+  double momentum = 0.9;    ///< sgd
+  double beta1 = 0.9;       ///< adam, adamw
+  double beta2 = 0.999;     ///< adam, adamw
+  double eps = 1e-8;        ///< adam, adamw
+  double weight_decay = 0;  ///< added to the gradient (sgd, adam) or taken off the parameter (adamw)
+  double clip_norm = 0;     ///< largest L2 norm of all gradients together; 0: no limit
 };
 
 /// What a parameter's name or shape does to its rate and decay.
@@ -65,8 +65,8 @@ class Optimizer {
  private:
   struct Slot {
     Parameter parameter;
-    Tensor first;      // momentum, or mean of gradients; undefined before the first update
-    Tensor second;     // mean of squared gradients
+    Tensor first;       // momentum, or mean of gradients; undefined before the first update
+    Tensor second;      // mean of squared gradients
     int64_t steps = 0;  // updates so far
   };
 

@@ -66,6 +66,21 @@ int keep_parts(cpu::Mask& mask, double least_px) {
   return parts;
 }
 
+std::vector<cpu::Mask> mask_parts(const cpu::Mask& mask) {
+  std::vector<cpu::Mask> parts;
+  cpu::Mask left = mask;
+  std::vector<std::pair<int, int>> part;
+  for (int y = 0; y < mask.height; ++y)
+    for (int x = 0; x < mask.width; ++x) {
+      if (left.pixels[at(mask, x, y)] != 1) continue;
+      flood(left, x, y, part);
+      cpu::Mask& one =
+          parts.emplace_back(cpu::Mask{mask.height, mask.width, std::vector<uint8_t>(mask.pixels.size(), 0)});
+      for (const auto& [px, py] : part) one.pixels[at(mask, px, py)] = 1;
+    }
+  return parts;
+}
+
 double hull_area(const cpu::Mask& mask) {
   std::vector<Point> points;
   std::vector<int> top(static_cast<size_t>(mask.width), -1);

@@ -5,6 +5,8 @@
 
 namespace az::golden::polarmask {
 
+/// Resize, flip, normalisation, padding, boxes and masks of a picture (pipeline.cpp).
+void run_pipeline(const std::filesystem::path& json_file, Report& report);
 /// Contours, centres, rays of single masks.
 void run_ray_labels_masks(const std::filesystem::path& json_file, Report& report);
 /// Complete targets of one image.

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cpu/rle.h"
-#include "math/polar.h"
+#include "math/polar_loss.h"
 #include "tests/golden_runner/polarmask/kinds.h"
 
 namespace az::golden::polarmask {
@@ -84,8 +84,7 @@ void run_ray_labels_masks(const std::filesystem::path& json_file, Report& report
       const size_t at = (i * per_mask + p) * 2;
       caster.cast(points.at(at), points.at(at + 1), cpu::LabelMode::compat, 0, own);
       distances.insert(distances.end(), own.begin(), own.end());
-      const auto [shortest, longest] = std::ranges::minmax(own);
-      centerness.push_back(math::polar_centerness(shortest, longest));
+      centerness.push_back(math::polar_centerness(own.data(), shape[2]));
     }
   }
   const auto n = static_cast<int64_t>(masks.size());

@@ -1,0 +1,15 @@
+// Golden cases of PolarMask (specs/polarmask.md section 13): which function runs which kind.
+#include <array>
+
+#include "tests/golden_runner/polarmask/kinds.h"
+
+int main() {
+  namespace pm = az::golden::polarmask;
+  using az::golden::Kind;
+  const std::array kinds = {
+      Kind{"ray_labels_masks", pm::run_ray_labels_masks},
+      Kind{"ray_labels_image", pm::run_ray_labels_image},
+      Kind{"postprocess", pm::run_postprocess},
+  };
+  return az::golden::run("polarmask", kinds);
+}
