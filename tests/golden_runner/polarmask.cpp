@@ -10,6 +10,7 @@ int main() {
       Kind{"ray_labels_masks", pm::run_ray_labels_masks},
       Kind{"ray_labels_image", pm::run_ray_labels_image},
       Kind{"postprocess", pm::run_postprocess},
+      Kind{"pipeline", pm::run_pipeline},
   };
   return az::golden::run("polarmask", kinds);
 }
