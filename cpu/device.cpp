@@ -36,4 +36,9 @@ void CpuDevice::fill_zero(void* to, int64_t bytes) {
   if (bytes > 0) std::memset(to, 0, static_cast<size_t>(bytes));
 }
 
+std::string dnn_version() {
+  const dnnl_version_t* v = dnnl_version();
+  return fmt::format("{}.{}.{}", v->major, v->minor, v->patch);
+}
+
 }  // namespace az::cpu

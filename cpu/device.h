@@ -26,4 +26,7 @@ class CpuDevice final : public Device {
   std::unique_ptr<Dnn> dnn_;
 };
 
+/// The version of oneDNN in use, "2.6.3".
+std::string dnn_version();
+
 }  // namespace az::cpu

@@ -1,6 +1,7 @@
 #include "cpu/elementwise.h"
 
 #include "cpu/parallel.h"
+#include "cpu/reduce.h"
 #include "math/elementwise.h"
 #include "tensor/simd.h"
 
@@ -87,6 +88,25 @@ void scale_rows(const T* x, const T* factor, T* y, int64_t rows, int64_t columns
   });
 }
 
+template <class T>
+void exp_scaled(const T* x, T s, T limit, T* y, int64_t count) {
+  const math::ExpScaled<T> body{s, limit};
+  parallel_for(count, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) y[i] = body.forward(x[i]);
+  });
+}
+
+template <class T>
+T exp_scaled_backward(const T* x, const T* y, const T* dy, T s, T limit, T* dx, int64_t count) {
+  const math::ExpScaled<T> body{s, limit};
+  parallel_for(count, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) dx[i] = body.inner(x[i], y[i], dy[i]);
+  });
+  const T ds = dot(dx, x, count);
+  scale(dx, s, dx, count);
+  return ds;
+}
+
 #define AZ_INSTANTIATE(T)                                                                    \
   template void map_forward<math::Relu, T>(const T*, T*, int64_t);                           \
   template void map_forward<math::Exp, T>(const T*, T*, int64_t);                            \
@@ -98,7 +118,9 @@ void scale_rows(const T* x, const T* factor, T* y, int64_t rows, int64_t columns
   template void multiply<T>(const T*, const T*, T*, int64_t);                                \
   template void scale<T>(const T*, T, T*, int64_t);                                          \
   template void scale_channels<T>(const T*, const T*, T*, int64_t, int64_t);                 \
-  template void scale_rows<T>(const T*, const T*, T*, int64_t, int64_t);
+  template void scale_rows<T>(const T*, const T*, T*, int64_t, int64_t);                     \
+  template void exp_scaled<T>(const T*, T, T, T*, int64_t);                                  \
+  template T exp_scaled_backward<T>(const T*, const T*, const T*, T, T, T*, int64_t);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE

@@ -28,4 +28,11 @@ void scale_channels(const T* x, const T* factor, T* y, int64_t rows, int64_t cha
 template <class T>
 void scale_rows(const T* x, const T* factor, T* y, int64_t rows, int64_t columns);
 
+/// y = exp(min(s * x, limit)).   x, y [count]
+template <class T>
+void exp_scaled(const T* x, T s, T limit, T* y, int64_t count);
+/// dx = dz * s and ds = sum of dz * x, dz = dy * y where s * x < limit.   x, y, dy, dx [count]
+template <class T>
+T exp_scaled_backward(const T* x, const T* y, const T* dy, T s, T limit, T* dx, int64_t count);
+
 }  // namespace az::cpu

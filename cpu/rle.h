@@ -45,9 +45,12 @@ Rle rle_from_string(std::string_view text, uint32_t height, uint32_t width);
 /// What is wrong with runs that should fill their picture exactly ("the runs cover 90 pixels of 100"); empty if nothing.
 std::string rle_problem(const Rle& rle);
 
+/// The largest magnitude of a polygon's coordinate: five times it is still a 32-bit integer, as the reference needs.
+constexpr double kMaxPolygonCoordinate = 4e8;
+
 /// One polygon [x0, y0, x1, y1, ...] with the even-odd rule, a trailing odd number dropped, exactly as rleFrPoly: the
 /// right and bottom boundary pixels stay out. Time grows with the columns an edge crosses, not with its length.
-/// Error: a coordinate that is not finite or beyond 4e8, or a picture of more than 2^32 - 1 pixels.
+/// Error: a coordinate that is not finite or beyond kMaxPolygonCoordinate, or a picture of more than 2^32 - 1 pixels.
 Rle rle_from_polygon(std::span<const double> xy, uint32_t height, uint32_t width);
 /// Polygon parts rasterised and united (exactly as rleFrPoly and rleMerge). No part: no foreground.
 Rle rle_from_polygons(std::span<const std::span<const double>> parts, uint32_t height, uint32_t width);

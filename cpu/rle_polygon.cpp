@@ -11,15 +11,15 @@
 namespace az::cpu {
 namespace {
 
-constexpr double kGrid = 5;             // grid points a pixel
-constexpr double kMaxCoordinate = 4e8;  // times kGrid it is still a 32-bit integer, as the reference needs
+constexpr double kGrid = 5;  // grid points a pixel
 
 struct Point {
   int64_t x, y;
 };
 
 Point to_grid(double x, double y) {
-  AZ_CHECK(std::abs(x) <= kMaxCoordinate && std::abs(y) <= kMaxCoordinate, "the polygon has the coordinates ({}, {})", x, y);
+  AZ_CHECK(std::abs(x) <= kMaxPolygonCoordinate && std::abs(y) <= kMaxPolygonCoordinate,
+           "the polygon has the coordinates ({}, {})", x, y);
   return {static_cast<int64_t>(kGrid * x + 0.5), static_cast<int64_t>(kGrid * y + 0.5)};
 }
 

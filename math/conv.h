@@ -16,6 +16,8 @@ struct ConvShape {
   int64_t x_count() const { return n * h * w * c; }
   int64_t w_count() const { return k * r * s * (c / groups); }
   int64_t y_count() const { return n * oh() * ow() * k; }
+  /// Of one pass; taps that fall outside the picture count too.
+  double flops() const { return 2.0 * static_cast<double>(y_count()) * static_cast<double>(r * s * (c / groups)); }
   bool operator==(const ConvShape&) const = default;
 };
 

@@ -44,4 +44,16 @@ struct Sigmoid {
   }
 };
 
+/// y = exp(min(s * x, limit)), a polar or box distance; backward of x, and the term that s sums up.
+template <class T>
+struct ExpScaled {
+  T s, limit;
+  AZ_HD T forward(T x) const {
+    const T z = s * x;
+    return std::exp(z < limit ? z : limit);
+  }
+  /// dL/dz; zero where the limit holds.
+  AZ_HD T inner(T x, T y, T dy) const { return s * x < limit ? dy * y : T(0); }
+};
+
 }  // namespace az::math

@@ -52,6 +52,7 @@ struct Conv2dNode final : Node {
       dz = masked;
     }
     Grads result(4);
+    dz.device().count_flops(shape.flops() * (int{needs(0)} + int{needs(1)}));
     if (needs(0)) {
       result[0] = empty({shape.n, shape.h, shape.w, shape.c});
       const T* weight = w.get(name()).data<T>();
@@ -117,6 +118,7 @@ ConvShape check_shapes(const Tensor& x, const Tensor& w, const Conv2dOptions& o,
 Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, const Epilogue& e) {
   const ConvShape d = check_shapes(x, w, options, e);
   Tensor y = Tensor::empty({d.n, d.oh(), d.ow(), d.k}, x.dtype(), x.device());
+  x.device().count_flops(d.flops());
   on_cpu("conv2d", x, [&](auto t) {
     using T = decltype(t);
     const cpu::ConvEpilogue after{data_or_null<T>(e.bias), data_or_null<T>(e.residual), e.relu};

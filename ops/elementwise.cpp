@@ -1,10 +1,7 @@
 #include "ops/elementwise.h"
 
-#include <cstring>
-
 #include "autograd/node.h"
 #include "cpu/elementwise.h"
-#include "cpu/reduce.h"
 #include "math/elementwise.h"
 #include "ops/dispatch.h"
 
@@ -66,18 +63,19 @@ struct ScaleNode final : Node {
 
 struct ExpScaledNode final : Node {
   Saved x, s, y;
-  ExpScaledNode(const Tensor& in, const Tensor& factor, const Tensor& out) : Node("exp_scaled"), x(in), s(factor), y(out) {}
+  double limit;
+  ExpScaledNode(const Tensor& in, const Tensor& factor, const Tensor& out, double l)
+      : Node("exp_scaled"), x(in), s(factor), y(out), limit(l) {}
   Grads backward(const Grads& dy) override {
-    const Tensor& saved = y.get(name());
+    const Tensor& out = y.get(name());
     const Tensor& factor = s.get(name());
-    Tensor dx = like(saved);
-    Tensor ds = Tensor::empty(factor.shape(), saved.dtype(), saved.device());
-    on_cpu(name(), saved, [&](auto t) {
+    Tensor dx = like(out);
+    Tensor ds = Tensor::empty(factor.shape(), out.dtype(), out.device());
+    on_cpu(name(), out, [&](auto t) {
       using T = decltype(t);
-      Tensor product = like(saved);  // dy * y
-      cpu::multiply(dy[0].data<T>(), saved.data<T>(), product.mutable_data<T>(), saved.numel());
-      cpu::scale(product.data<T>(), factor.data<T>()[0], dx.mutable_data<T>(), saved.numel());
-      ds.mutable_data<T>()[0] = cpu::dot(product.data<T>(), x.get(name()).template data<T>(), saved.numel());
+      ds.mutable_data<T>()[0] =
+          cpu::exp_scaled_backward(x.get(name()).data<T>(), out.data<T>(), dy[0].data<T>(), factor.data<T>()[0],
+                                   static_cast<T>(limit), dx.mutable_data<T>(), out.numel());
     });
     return {dx, ds};
   }
@@ -154,7 +152,7 @@ Tensor scale(const Tensor& x, double factor) {
   return record<ScaleNode>(scaled(x, factor), {x}, factor);
 }
 
-Tensor exp_scaled(const Tensor& x, const Tensor& s) {
+Tensor exp_scaled(const Tensor& x, const Tensor& s, double limit) {
   check_float("exp_scaled", "x", x);
   AZ_CHECK(s.defined() && s.numel() == 1 && s.dtype() == x.dtype(), "exp_scaled: scale is {}, want one {}", s.str(),
            dtype_name(x.dtype()));
@@ -162,11 +160,9 @@ Tensor exp_scaled(const Tensor& x, const Tensor& s) {
   Tensor y = like(x);
   on_cpu("exp_scaled", x, [&](auto t) {
     using T = decltype(t);
-    cpu::scale(x.data<T>(), s.data<T>()[0], y.mutable_data<T>(), x.numel());
-    T* values = y.mutable_data<T>();
-    cpu::map_forward<math::Exp>(values, values, x.numel());
+    cpu::exp_scaled(x.data<T>(), s.data<T>()[0], static_cast<T>(limit), y.mutable_data<T>(), x.numel());
   });
-  return record<ExpScaledNode>(y, {x, s}, x, s, y);
+  return record<ExpScaledNode>(y, {x, s}, x, s, y, limit);
 }
 
 Tensor reshape(const Tensor& x, const Shape& shape) {

@@ -1,6 +1,9 @@
 // Element-wise ops. All take f32 or f64 of any rank and return the same shape and dtype.
 #pragma once
 
+#include <limits>
+#include <vector>
+
 #include "tensor/tensor.h"
 
 namespace az::ops {
@@ -15,9 +18,10 @@ Tensor sigmoid(const Tensor& x);
 Tensor add(const Tensor& a, const Tensor& b);
 /// y = factor * x.   x [...]
 Tensor scale(const Tensor& x, double factor);
-/// y = exp(s * x), the distances of a polar or box head.   x [...], s [1] or scalar, learned
-/// grad dx = dy * y * s,  ds = sum(dy * y * x).   source: PolarMask, polarmask_head.py forward_single
-Tensor exp_scaled(const Tensor& x, const Tensor& s);
+/// y = exp(min(s * x, limit)), the distances of a polar or box head.   x [...], s [1] or scalar, learned
+/// grad dx = dy * y * s,  ds = sum(dy * y * x), zero where the limit holds; the default limit is none
+/// source: PolarMask, polarmask_head.py forward_single; the reference has no limit (quirk Q23)
+Tensor exp_scaled(const Tensor& x, const Tensor& s, double limit = std::numeric_limits<double>::infinity());
 /// The same elements in another shape.   grad reshapes back
 Tensor reshape(const Tensor& x, const Shape& shape);
 /// Rows [begin, begin + count) of the first dimension.   grad is zero outside them

@@ -29,11 +29,16 @@ class Device {
   /// Cached memory and the step arena (tensor/allocator.h).
   Allocator& allocator() { return *allocator_; }
 
+  /// Floating-point operations that ops report (a multiplication and an addition are two), for benchmarks.
+  void count_flops(double flops) { flops_ += flops; }
+  double flops() const { return flops_; }
+
  protected:
   explicit Device(std::unique_ptr<RawMemory> memory) : allocator_(std::make_unique<Allocator>(std::move(memory))) {}
 
  private:
   std::unique_ptr<Allocator> allocator_;
+  double flops_ = 0;
 };
 
 }  // namespace az

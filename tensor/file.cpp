@@ -55,12 +55,17 @@ void write_file(const std::filesystem::path& file, std::string_view bytes) {
 }
 
 std::string read_file(const std::filesystem::path& file) {
-  Descriptor in(file, O_RDONLY);
+  Descriptor in(file, O_RDONLY | O_NONBLOCK);  // a named pipe must not hang us before it is refused
   AZ_CHECK(in.ok(), "{}: cannot open it: {}", file.string(), std::strerror(errno));
   struct stat info {};
   AZ_CHECK(::fstat(in.get(), &info) == 0, "{}: cannot read it: {}", file.string(), std::strerror(errno));
   AZ_CHECK(S_ISREG(info.st_mode), "{}: not a regular file", file.string());
-  std::string bytes(static_cast<size_t>(info.st_size), '\0');
+  std::string bytes;
+  try {
+    bytes.resize(static_cast<size_t>(info.st_size));
+  } catch (const std::exception&) {  // bad_alloc, or length_error of a sparse file
+    fail("{}: {} MiB are more than the memory can take", file.string(), info.st_size >> 20);
+  }
   size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t count = ::read(in.get(), bytes.data() + done, bytes.size() - done);
@@ -70,6 +75,26 @@ std::string read_file(const std::filesystem::path& file) {
   }
   bytes.resize(done);
   return bytes;
+}
+
+AppendFile::AppendFile(std::filesystem::path file)
+    : file_(std::move(file)), fd_(::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+  AZ_CHECK(fd_ >= 0, "{}: cannot open it to append: {}", file_.string(), std::strerror(errno));
+}
+
+AppendFile::~AppendFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+AppendFile::AppendFile(AppendFile&& other) noexcept
+    : file_(std::move(other.file_)), fd_(std::exchange(other.fd_, -1)) {}
+
+void AppendFile::append(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(fd_, bytes.data(), bytes.size());
+    AZ_CHECK(count >= 0 || errno == EINTR, "{}: cannot append to it: {}", file_.string(), std::strerror(errno));
+    if (count > 0) bytes.remove_prefix(static_cast<size_t>(count));
+  }
 }
 
 }  // namespace az

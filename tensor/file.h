@@ -2,10 +2,8 @@
 #pragma once
 
 #include <filesystem>
-#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace az {
 
@@ -13,5 +11,23 @@ namespace az {
 void write_file(const std::filesystem::path& file, std::string_view bytes);
 /// The whole file. Error: `FILE: what is wrong`.
 std::string read_file(const std::filesystem::path& file);
+
+/// A file that only grows: logs. Errors: `FILE: what is wrong`.
+class AppendFile {
+ public:
+  /// Opens the file at its end, or makes it.
+  explicit AppendFile(std::filesystem::path file);
+  ~AppendFile();
+  AppendFile(AppendFile&& other) noexcept;
+  AppendFile& operator=(AppendFile&&) = delete;
+
+  /// Adds the bytes in one write, so that a line is there as a whole or not at all, whoever else appends.
+  void append(std::string_view bytes);
+  const std::filesystem::path& path() const { return file_; }
+
+ private:
+  std::filesystem::path file_;
+  int fd_ = -1;
+};
 
 }  // namespace az

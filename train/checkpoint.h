@@ -11,11 +11,11 @@ namespace az::train {
 
 /// Everything a run needs to go on with the same bits. The sampler and all randomness are functions of seed and step.
 struct Checkpoint {
-  int64_t step = 0;       ///< steps done
-  StateDict model;        ///< by state-dict name, PyTorch's layouts
-  StateDict optimizer;    ///< Optimizer::state
-  std::string config;     ///< the effective configuration's text
-  double score = 0;       ///< of the last validation
+  int64_t step = 0;     ///< steps done
+  StateDict model;      ///< by state-dict name, PyTorch's layouts
+  StateDict optimizer;  ///< Optimizer::state
+  std::string config;   ///< the effective configuration's text
+  double score = 0;     ///< of the last validation
   bool has_score = false;
 };
 

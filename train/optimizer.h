@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -17,12 +18,12 @@ OptimizerKind optimizer_kind(std::string_view name);
 
 struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::sgd;
-  double momentum = 0.9;         ///< sgd
-  double beta1 = 0.9;            ///< adam, adamw
-  double beta2 = 0.999;          ///< adam, adamw
-  double eps = 1e-8;             ///< adam, adamw
-  double weight_decay = 0;       ///< added to the gradient (sgd, adam) or taken off the parameter (adamw)
-  double clip_norm = 0;          ///< largest L2 norm of all gradients together; 0: no limit
+  double momentum = 0.9;    ///< sgd
+  double beta1 = 0.9;       ///< adam, adamw
+  double beta2 = 0.999;     ///< adam, adamw
+  double eps = 1e-8;        ///< adam, adamw
+  double weight_decay = 0;  ///< added to the gradient (sgd, adam) or taken off the parameter (adamw)
+  double clip_norm = 0;     ///< largest L2 norm of all gradients together; 0: no limit
 };
 
 /// What a parameter's name or shape does to its rate and decay.
@@ -41,7 +42,7 @@ ParamRule matrix_decay_rule(const Shape& shape);
 struct Parameter {
   std::string name;  ///< state-dict name, unique
   Tensor* tensor = nullptr;
-  ParamRule rule;
+  ParamRule rule = {};
 };
 
 class Optimizer {
@@ -51,7 +52,8 @@ class Optimizer {
 
   /// One update at rate `lr` from the leaves' gradients, clipped as configured. Parameters without a gradient are left
   /// alone, state included, as in PyTorch. Returns the L2 norm of all gradients before clipping.
-  /// Error: the norm is not finite; then nothing has changed, and the message names the first such parameter.
+  /// Errors: a gradient that is not finite (nothing has changed then, the message names the first such parameter), or a
+  /// negative rate.
   double step(double lr);
   /// Drops the leaves' gradients.
   void zero_grad();
@@ -65,15 +67,17 @@ class Optimizer {
  private:
   struct Slot {
     Parameter parameter;
-    Tensor first;      // momentum, or mean of gradients; undefined before the first update
-    Tensor second;     // mean of squared gradients
+    Tensor first;       // momentum, or mean of gradients; undefined before the first update
+    Tensor second;      // mean of squared gradients
     int64_t steps = 0;  // updates so far
   };
 
   template <class T>
   double step_typed(double lr);
-  /// Entries of one slot: (name, tensor member).
+  /// The state tensors of a slot by name.
   std::vector<std::pair<std::string, Tensor Slot::*>> tensors_of(const Slot& slot) const;
+  /// Reports the first entry that belongs to no parameter.
+  void fail_unknown(const std::map<std::string, Tensor>& state) const;
 
   OptimizerOptions options_;
   std::vector<Slot> slots_;

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cmath>
 #include <csignal>
-#include <nlohmann/json.hpp>
 
 #include "autograd/node.h"
 #include "data/progress.h"
@@ -95,7 +94,9 @@ class Run {
       last_checkpoint_ = *newest;
       fmt::print(stderr, "resumed {} at step {}\n", newest->string(), step_);
     }
-    log_.emplace(options_.run, step_);
+    const auto resumed_at = step_ > 0 ? std::optional(step_) : std::nullopt;
+    lines_.emplace(options_.run / "metrics.jsonl", resumed_at);
+    events_.emplace(options_.run / "events", resumed_at);
     write_file(options_.run / "config.toml", options_.config);
   }
 
@@ -140,19 +141,25 @@ class Run {
     const double whole = ms_between(begin, now) / 1000;
     const double left = whole / static_cast<double>(step_ - first) * static_cast<double>(end - step_);
     std::string terms;
-    nlohmann::json line{{"step", step_}, {"loss", last_loss_}};
+    std::vector<Scalar> scalars{{"loss", last_loss_}};
     for (const auto& [name, value] : last_terms_) {
       terms += fmt::format("{}{} {:.3f}", terms.empty() ? "" : " ", name, value);
-      line["loss_" + name] = value;
+      scalars.push_back({"loss_" + name, value});
     }
-    line.update({{"lr", last_lr_}, {"grad_norm", last_norm_}, {"ms", per_step}, {"img_per_s", rate}, {"data_share", share}});
-    log_->line(line.dump());
-    for (const auto& [name, value] : line.items())
-      if (name != "step") log_->scalar("train/" + name, step_, value.get<double>());
-    log_->flush();
+    scalars.insert(scalars.end(), {{"lr", last_lr_}, {"grad_norm", last_norm_}, {"ms", per_step}, {"img_per_s", rate},
+                                   {"data_share", share}});
+    write(scalars, "train/");
     fmt::print(stderr, "step {:5}/{}  loss {:.3f} ({})  lr {:.4g}  norm {:.2f}  {:.0f} ms  {:.1f} img/s  data {:.1f} %  {} left\n",
                step_, end, last_loss_, terms, last_lr_, last_norm_, per_step, rate, 100 * share, data::clock_text(left));
     reset_window();
+  }
+
+  /// A line of RUN/metrics.jsonl, and the same under `group` for TensorBoard.
+  void write(std::vector<Scalar> scalars, const std::string& group) {
+    lines_->add(step_, scalars);
+    for (Scalar& scalar : scalars) scalar.tag = group + scalar.tag;
+    events_->add(step_, scalars);
+    events_->flush();
   }
 
   void reset_window() {
@@ -172,8 +179,7 @@ class Run {
     const auto score = task_.validate();
     if (!score) return;
     score_ = score;
-    log_->line(nlohmann::json{{"step", step_}, {"val_score", *score}}.dump());
-    log_->scalar("val/score", step_, *score);
+    write({{"val_score", *score}}, "val/");
     fmt::print(stderr, "step {:5}  validation score {:.4f}\n", step_, *score);
     folder_.offer_best(checkpoint());
     reset_window();
@@ -191,7 +197,8 @@ class Run {
   const TrainOptions& options_;
   Device& device_;
   CheckpointFolder folder_;
-  std::optional<RunLog> log_;
+  std::optional<MetricsLog> lines_;
+  std::optional<EventLog> events_;
   std::optional<double> score_;
   fs::path last_checkpoint_;
   int64_t step_ = 0, last_saved_ = -1;

@@ -1,6 +1,7 @@
 #include "models/polarmask/model.h"
 
 #include <cmath>
+#include <limits>
 
 #include "autograd/node.h"
 #include "ops/elementwise.h"
@@ -46,14 +47,17 @@ class PolarHead::Tower final : public nn::Module {
 /// A learned factor of one level.
 class PolarHead::Scale final : public nn::Module {
  public:
-  Scale(const Builder& b, double value) : scale_(Tensor::full(Shape{}, value, DType::f32, b.device)) {
+  Scale(const Builder& b, double value, double max_exponent)
+      : scale_(Tensor::full(Shape{}, value, DType::f32, b.device)),
+        limit_(max_exponent > 0 ? max_exponent : std::numeric_limits<double>::infinity()) {
     autograd::set_requires_grad(scale_, true);
   }
-  Tensor distances(const Tensor& logits) const { return ops::exp_scaled(logits, scale_); }
+  Tensor distances(const Tensor& logits) const { return ops::exp_scaled(logits, scale_, limit_); }
   void visit(nn::Visitor& v) override { v.parameter("scale", scale_); }
 
  private:
   Tensor scale_;
+  double limit_;
 };
 
 PolarHead::PolarHead(const Builder& b, const PolarHeadOptions& o) {
@@ -73,8 +77,8 @@ PolarHead::PolarHead(const Builder& b, const PolarHeadOptions& o) {
     polar_box_ = last("polar_reg", 4, 0);
   }
   for (size_t i = 0; i < static_cast<size_t>(o.levels); ++i) {
-    ray_scales_.push_back(std::make_unique<Scale>(b, o.ray_scales.empty() ? 1 : o.ray_scales[i]));
-    if (o.box_branch) box_scales_.push_back(std::make_unique<Scale>(b, 1));
+    ray_scales_.push_back(std::make_unique<Scale>(b, o.ray_scales.empty() ? 1 : o.ray_scales[i], o.max_exponent));
+    if (o.box_branch) box_scales_.push_back(std::make_unique<Scale>(b, 1, o.max_exponent));
   }
 }
 

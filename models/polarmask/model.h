@@ -19,6 +19,7 @@ struct PolarHeadOptions {
   bool box_branch = true;
   int levels = 5;
   double class_prior = 0.01;           ///< the class bias starts at -log((1 - p) / p)
+  double max_exponent = 0;             ///< the exponent of a distance is clamped to this; 0: not clamped
   double ray_bias = 0;                 ///< start of the ray convolution's bias
   std::vector<double> ray_scales = {};  ///< start of the levels' scales; empty: 1
 };

@@ -52,6 +52,8 @@ TEST_CASE("add, exp_scaled, reshape, narrow and concat_levels have the right gra
   const Tensor s = test::uniform({1}, 0.5, 1, DType::f64, dev, 3);
   CHECK(test::check_gradients([](const auto& in) { return ops::add(in[0], in[1]); }, {a, b}).worst < 1e-8);
   CHECK(test::check_gradients([](const auto& in) { return ops::exp_scaled(in[0], in[1]); }, {a, s}).worst < 1e-7);
+  const auto limited = [](const auto& in) { return ops::exp_scaled(in[0], in[1], 0.3); };
+  CHECK(test::check_gradients(limited, {a, s}).worst < 1e-7);
   CHECK(test::check_gradients([](const auto& in) { return ops::narrow(ops::reshape(in[0], {5, 3}), 1, 2); }, {a}).worst <
         1e-8);
   const Tensor p3 = test::uniform({2, 3, 2, 4}, -1, 1, DType::f64, dev, 4);

@@ -1,0 +1,117 @@
+#include "cli/bench.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/bench_labels.h"
+#include "cli/bench_model.h"
+#include "cli/polarmask.h"
+#include "tensor/error.h"
+
+namespace az::cli {
+namespace {
+
+struct Arguments {
+  BenchOptions options;
+  std::string mode, size, device = "auto";
+  int threads = 0;
+  int repeats = 200;
+  bool json = false, exact = false;
+};
+
+/// "800x1333" as height and width.
+void parse_size(const std::string& text, BenchOptions& options) {
+  char rest = 0;
+  long long height = 0, width = 0;
+  AZ_CHECK(std::sscanf(text.c_str(), "%lldx%lld%c", &height, &width, &rest) == 2 && height > 0 && width > 0 &&
+               height <= 16384 && width <= 16384,
+           "bench: --size is '{}', want HxW in pixels, at most 16384 each", text);
+  options.height = height;
+  options.width = width;
+}
+
+void print(const nlohmann::ordered_json& result, bool json) {
+  if (json) {
+    fmt::print("{}\n", result.dump());
+    return;
+  }
+  for (const auto& [key, value] : result.items())
+    fmt::print("{:<18} {}\n", key, value.is_number_float() ? fmt::format("{:.4g}", value.get<double>()) : value.dump());
+}
+
+void run_model(const Arguments& a) {
+  const auto device = make_device(a.device);
+  const BenchResult r = bench_model(a.options, *device);
+  const PeakResult peak = bench_peak(*device);
+  nlohmann::ordered_json result{{"model", a.options.model},   {"mode", a.mode},           {"size", a.size},
+                                {"batch", a.options.batch},   {"threads", a.threads},     {"runs", r.runs},
+                                {"ms", r.ms},                 {"ms_min", r.ms_min},       {"images_per_s", r.images_per_s},
+                                {"peak_rss_mb", r.peak_rss_mb}, {"gflops", r.gflops},
+                                {"gflops_per_s", r.gflops / r.ms * 1000},
+                                {"share_of_peak", r.gflops / r.ms * 1000 / peak.matmul_gflops}};
+  if (r.postprocess_ms >= 0) result["postprocess_ms"] = r.postprocess_ms;
+  print(result, a.json);
+}
+
+void run_labels(const Arguments& a) {
+  const BenchLabels r = bench_labels({.repeats = a.repeats});
+  print({{"ms", r.ms}, {"ms_min", r.ms_min}, {"contours_ms", r.contours_ms}, {"rays_ms", r.rays_ms},
+         {"dense_ms", r.dense_ms}, {"objects", r.objects}, {"positives", r.positives},
+         {"contour_points", r.contour_points}, {"locations", r.locations}},
+        a.json);
+}
+
+void run_peak(const Arguments& a) {
+  const auto device = make_device(a.device);
+  const PeakResult r = bench_peak(*device);
+  print({{"matmul_gflops", r.matmul_gflops}, {"copy_gb_s", r.copy_gb_s}, {"threads", a.threads}}, a.json);
+}
+
+void set_threads(Arguments& a) {
+  if (a.threads > 0) omp_set_num_threads(a.threads);
+  a.threads = omp_get_max_threads();
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app) {
+  const auto a = std::make_shared<Arguments>();
+  CLI::App* bench = app.add_subcommand("bench", "median time of a network, or of one part");
+  bench->require_subcommand(1);
+  const auto common = [&](CLI::App* command) {
+    command->add_option("--threads", a->threads, "OpenMP threads; 0: all");
+    command->add_flag("--json", a->json, "one JSON object on stdout");
+    return command;
+  };
+  for (const char* model : {"polarmask-r50", "polarmask-r101", "polarmask-x101"}) {
+    CLI::App* command = common(bench->add_subcommand(model, "inference or a training step of this network"));
+    command->add_option("MODE", a->mode, "infer or train")->required()->check(CLI::IsMember({"infer", "train"}));
+    command->add_option("--size", a->size, "HxW in pixels; padded to multiples of 32")->default_str("800x1333");
+    command->add_option("--batch", a->options.batch, "pictures a step")->check(CLI::Range(1, 1024));
+    command->add_option("--seconds", a->options.seconds, "measure for this long, at least three runs");
+    command->add_option("--device", a->device, "auto, cpu or cuda");
+    command->add_flag("--exact", a->exact, "only algorithms that sum in the plain order (all are, so far)");
+    command->callback([a, model] {
+      a->options.model = model;
+      a->options.train = a->mode == "train";
+      if (a->size.empty()) a->size = "800x1333";
+      parse_size(a->size, a->options);
+      set_threads(*a);
+      run_model(*a);
+    });
+  }
+  CLI::App* labels = common(bench->add_subcommand("labels", "ray labels of one 800x1333 picture with 7 objects, one thread"));
+  labels->add_option("--repeats", a->repeats, "pictures timed")->check(CLI::Range(1, 100000));
+  labels->callback([a] { run_labels(*a); });
+  CLI::App* peak = common(bench->add_subcommand("peak", "what this machine reaches: f32 matrix product and memory copy"));
+  peak->callback([a] {
+    set_threads(*a);
+    run_peak(*a);
+  });
+}
+
+}  // namespace az::cli

@@ -1,0 +1,17 @@
+#include "cli/commands.h"
+
+#include "cli/bench.h"
+#include "cli/checkpoints.h"
+#include "cli/info.h"
+#include "cli/report.h"
+
+namespace az::cli {
+
+void add_commands(CLI::App& app) {
+  add_checkpoint_commands(app);
+  add_bench_command(app);
+  add_report_command(app);
+  add_info_command(app);
+}
+
+}  // namespace az::cli

@@ -1,0 +1,33 @@
+// What the commands share for PolarMask: configuration, network and weights from the command line.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/polarmask/config.h"
+#include "tensor/device.h"
+
+namespace az::cli {
+
+/// The device that --device names: auto, cpu or cuda. Error: cuda, which this build does not have.
+std::unique_ptr<Device> make_device(const std::string& name);
+
+/// A configuration with its text as it took effect.
+struct LoadedConfig {
+  models::PolarMaskConfig polarmask;
+  std::string text;
+};
+
+/// Reads FILE with --set overrides. Error: a system other than polarmask, or what the reader says.
+LoadedConfig load_config(const std::string& file, const std::vector<std::string>& overrides);
+
+/// The network of a configuration, initialised from its seed. `classes` stands in where the configuration leaves the
+/// number to the annotation file.
+std::unique_ptr<models::PolarMask> make_network(models::PolarMaskConfig& config, int64_t classes, Device& device);
+
+/// Loads weights: a checkpoint of ours, other safetensors, or .pth (names mapped as `import` does). Says on stderr what
+/// was missing or unused. Error: nothing fits.
+void load_weights(models::PolarMask& network, const std::string& file, Device& device);
+
+}  // namespace az::cli

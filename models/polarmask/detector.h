@@ -1,0 +1,52 @@
+// PolarMask from a picture to instances.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cpu/rle.h"
+#include "data/image.h"
+#include "models/polarmask/config.h"
+#include "models/polarmask/postprocess.h"
+
+namespace az::models {
+
+/// The input that a picture becomes at test time.
+struct PreparedImage {
+  std::vector<float> pixels;  ///< [height, width, 3], normalised and padded
+  int height = 0, width = 0;
+  polarmask::ImageGeometry geometry;
+};
+
+/// Resize, normalise and pad as configured for testing. Runs on any thread.
+PreparedImage prepare_image(const data::Image& image, const PolarDataConfig& config);
+
+/// One object found in a picture. Coordinates are the picture's.
+struct Instance {
+  int32_t label = 0;                           ///< 0-based class
+  float score = 0;                             ///< may exceed 1: class probability times (centerness + 0.5)
+  std::array<double, 4> box{};                 ///< x, y, width, height
+  std::vector<std::array<double, 2>> polygon;  ///< one vertex a ray, ray k at k * 360 / rays degrees from straight down
+  std::array<double, 2> centre{};              ///< the location that predicted it
+  cpu::Rle mask;                               ///< the filled polygon, edge pixels included
+};
+
+/// A network with its options. Not for several threads at once.
+class PolarDetector {
+ public:
+  /// The network is shared with whoever trains it.
+  PolarDetector(PolarMask& network, const PolarMaskConfig& config, int64_t classes, Device& device);
+
+  std::vector<Instance> detect(const PreparedImage& image);
+  std::vector<Instance> detect(const data::Image& image) { return detect(prepare_image(image, config_.data)); }
+
+ private:
+  PolarMask& network_;
+  PolarMaskConfig config_;
+  polarmask::PostprocessOptions options_;
+  Device& device_;
+};
+
+}  // namespace az::models

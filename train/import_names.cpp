@@ -1,0 +1,96 @@
+#include "train/import_names.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "tensor/error.h"
+#include "tensor/text.h"
+
+namespace az::train {
+namespace {
+
+constexpr std::string_view kWrapper = "module.";
+constexpr std::string_view kBackbone = "backbone.";
+
+std::string named(const std::string& name, const Tensor& tensor) {
+  return fmt::format("{} {}", name, tensor.shape().str());
+}
+
+/// mmdetection's PolarMask head before a rename of its last layers.
+std::string with_polar(std::string name) {
+  static constexpr std::array<std::string_view, 4> kLayers = {"cls", "reg", "mask", "centerness"};
+  for (const std::string_view layer : kLayers) {
+    const std::string old = fmt::format("bbox_head.fcos_{}.", layer);
+    if (name.starts_with(old)) return fmt::format("bbox_head.polar_{}.{}", layer, name.substr(old.size()));
+  }
+  return name;
+}
+
+/// The network's name for a name of the file.
+std::optional<std::string> match(std::string name, const StateDict& network) {
+  if (network.contains(name)) return name;
+  if (name.starts_with(kWrapper)) name.erase(0, kWrapper.size());
+  name = with_polar(std::move(name));
+  if (network.contains(name)) return name;
+  if (const std::string inner = fmt::format("{}{}", kBackbone, name); network.contains(inner)) return inner;
+  if (!name.starts_with(kBackbone)) return std::nullopt;
+  name.erase(0, kBackbone.size());
+  return network.contains(name) ? std::optional(name) : std::nullopt;
+}
+
+/// A torchvision classifier has its last layer at the top level.
+bool is_classifier(const std::string& name, const StateDict& file) {
+  return (name == "fc.weight" || name == "fc.bias") && file.contains("layer1.0.conv1.weight");
+}
+
+void add_line(std::string& text, const char* what, const std::vector<std::string>& names) {
+  constexpr size_t kShown = 8;
+  if (names.empty()) return;
+  text += fmt::format("{}{} {}:", text.empty() ? "" : "\n", names.size(), what);
+  for (size_t i = 0; i < std::min(names.size(), kShown); ++i) text += fmt::format("{} {}", i ? "," : "", names[i]);
+  if (names.size() > kShown) text += ", ...";
+}
+
+}  // namespace
+
+std::string Import::str() const {
+  std::string text;
+  add_line(text, "missing in the file", missing);
+  add_line(text, "of another shape", mismatched);
+  add_line(text, "without a place in the network", unused);
+  add_line(text, "dropped", dropped);
+  return text;
+}
+
+Import import_names(const StateDict& file, const StateDict& network) {
+  Import result;
+  StateDict shapes_differ;
+  for (const auto& [name, tensor] : file) {
+    const auto ours = match(name, network);
+    if (!ours) {
+      (is_classifier(name, file) ? result.dropped : result.unused).push_back(named(name, tensor));
+      continue;
+    }
+    AZ_CHECK(!result.tensors.contains(*ours) && !shapes_differ.contains(*ours),
+             "import: the file has {} under two names", printable(*ours));
+    const Tensor& wanted = network.at(*ours);
+    if (tensor.shape() == wanted.shape()) {
+      result.tensors[*ours] = tensor;
+    } else {
+      shapes_differ[*ours] = tensor;
+      result.mismatched.push_back(fmt::format("{}, {} in the network", named(*ours, tensor), wanted.shape().str()));
+    }
+  }
+  AZ_CHECK(!result.tensors.empty(),
+           "import: none of the file's {} tensors fits the network; its first name is {}, the "
+           "network's {}",
+           file.size(), file.empty() ? "none" : printable(file.begin()->first),
+           network.empty() ? "none" : printable(network.begin()->first));
+  for (const auto& [name, tensor] : network)
+    if (!result.tensors.contains(name) && !shapes_differ.contains(name) && !name.ends_with("num_batches_tracked"))
+      result.missing.push_back(named(name, tensor));
+  return result;
+}
+
+}  // namespace az::train

@@ -1,0 +1,30 @@
+// Names of published checkpoints -> names of our networks, which are the references' own.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tensor/safetensors.h"
+
+namespace az::train {
+
+/// What an import found. Texts are "name [shape]".
+struct Import {
+  StateDict tensors;                    ///< by the network's names, in the file's layouts
+  std::vector<std::string> missing;     ///< in the network, not in the file (batch counters are not asked for)
+  std::vector<std::string> unused;      ///< in the file, not in the network
+  std::vector<std::string> mismatched;  ///< of another shape in the file: left out of `tensors`
+  std::vector<std::string> dropped;     ///< known to have no use here: the ImageNet classifier of a backbone
+
+  /// A line for each list that is not empty, for people; long lists are cut.
+  std::string str() const;
+};
+
+/// Matches a file's tensors with a network's. A name matches as it is, or after the first of these that fits: without
+/// `module.`; mmdetection's older `fcos_cls`, `fcos_reg`, `fcos_mask`, `fcos_centerness` as `polar_*`; with `backbone.`
+/// in front (torchvision's ResNets and ResNeXts), or without it (a backbone alone from a whole detector). `network` has
+/// the names and shapes wanted, in PyTorch's layouts (nn::state_dict). Errors: two tensors of the file get the same
+/// name, or none fits.
+Import import_names(const StateDict& file, const StateDict& network);
+
+}  // namespace az::train
