@@ -13,10 +13,12 @@ namespace az::ops {
 /// grad     x, weight, bias; keeps x, and recomputes the sign of y from it
 Tensor group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, int groups, double eps, bool relu);
 
-/// y = weight * (x - mean) / sqrt(var + eps) + bias (+ residual), then max(., 0) if `relu` (Ioffe & Szegedy, ICML 2015).
+/// y = weight * (x - mean) / sqrt(var + eps) + bias (+ residual), then max(., 0) if `relu` (Ioffe & Szegedy, ICML
+/// 2015).
 ///
 /// training: mean and biased variance of each channel over n, h and w; the running ones become
-///           (1 - momentum) * running + momentum * batch, with the unbiased variance, as PyTorch. Error: one value a channel
+///           (1 - momentum) * running + momentum * batch, with the unbiased variance, as PyTorch. Error: one value a
+///           channel
 /// else:     the running ones, which stay as they are
 /// x        [n, h, w, c]; weight, bias, running_mean, running_var [c]; residual [n, h, w, c] or undefined
 /// returns  [n, h, w, c]
@@ -35,8 +37,8 @@ FoldedNorm fold_norm(const Tensor& weight, const Tensor& bias, const Tensor& mea
 
 /// y = scale * x + shift (+ residual), then max(., 0) if `relu`: a frozen batch norm.
 ///
-/// x        [n, h, w, c]; scale, shift [c], constants: an error if one wants a gradient; residual [n, h, w, c] or undefined
-/// grad     x, residual; keeps y, and only if `relu`
+/// x        [n, h, w, c]; scale, shift [c], constants: an error if one wants a gradient; residual [n, h, w, c] or
+/// undefined grad     x, residual; keeps y, and only if `relu`
 Tensor frozen_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, bool relu, const Tensor& residual = {});
 
 }  // namespace az::ops

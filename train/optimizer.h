@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -41,7 +42,7 @@ ParamRule matrix_decay_rule(const Shape& shape);
 struct Parameter {
   std::string name;  ///< state-dict name, unique
   Tensor* tensor = nullptr;
-  ParamRule rule;
+  ParamRule rule = {};
 };
 
 class Optimizer {
@@ -51,7 +52,8 @@ class Optimizer {
 
   /// One update at rate `lr` from the leaves' gradients, clipped as configured. Parameters without a gradient are left
   /// alone, state included, as in PyTorch. Returns the L2 norm of all gradients before clipping.
-  /// Error: the norm is not finite; then nothing has changed, and the message names the first such parameter.
+  /// Errors: a gradient that is not finite (nothing has changed then, the message names the first such parameter), or a
+  /// negative rate.
   double step(double lr);
   /// Drops the leaves' gradients.
   void zero_grad();
@@ -72,8 +74,10 @@ class Optimizer {
 
   template <class T>
   double step_typed(double lr);
-  /// Entries of one slot: (name, tensor member).
+  /// The state tensors of a slot by name.
   std::vector<std::pair<std::string, Tensor Slot::*>> tensors_of(const Slot& slot) const;
+  /// Reports the first entry that belongs to no parameter.
+  void fail_unknown(const std::map<std::string, Tensor>& state) const;
 
   OptimizerOptions options_;
   std::vector<Slot> slots_;

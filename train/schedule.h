@@ -16,12 +16,12 @@ ScheduleKind schedule_kind(std::string_view name);
 struct Schedule {
   ScheduleKind kind = ScheduleKind::constant;
   double base_lr = 0.01;
-  int64_t warmup_iterations = 0;  ///< 0: none
-  double warmup_ratio = 0;        ///< the rate at iteration 0 as a part of the regular one
-  std::vector<int64_t> steps;     ///< step: iterations from which another factor of gamma holds, ascending
-  double gamma = 0.1;             ///< step
-  int64_t total_iterations = 1;   ///< cosine: where it ends
-  double final_fraction = 0;      ///< cosine: the last rate as a part of base_lr
+  int64_t warmup_iterations = 0;    ///< 0: none
+  double warmup_ratio = 0;          ///< the rate at iteration 0 as a part of the regular one
+  std::vector<int64_t> steps = {};  ///< step: iterations from which another factor of gamma holds, ascending
+  double gamma = 0.1;               ///< step
+  int64_t total_iterations = 1;     ///< cosine: where it ends
+  double final_fraction = 0;        ///< cosine: the last rate as a part of base_lr
 };
 
 /// Steps given in epochs as iterations. Error: fewer than one iteration an epoch.

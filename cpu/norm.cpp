@@ -1,0 +1,260 @@
+#include "cpu/norm.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "cpu/parallel.h"
+#include "math/norm.h"
+#include "tensor/simd.h"
+
+// The bodies are templates; each is compiled for every instruction set inside a plain function marked AZ_SIMD.
+#define AZ_BODY inline __attribute__((always_inline))
+
+namespace az::cpu {
+namespace {
+
+constexpr int64_t kRowBlock = 256;  // rows summed by one loop
+constexpr int64_t kGrain = 32768;   // elements worth a thread
+
+/// Calls f(image, block, first row of the block, rows) for every block of rows, in parallel.
+template <class F>
+void for_each_block(const NormShape& shape, const F& f) {
+  const int64_t blocks = (shape.rows + kRowBlock - 1) / kRowBlock;
+  parallel_for(shape.images * blocks, kGrain / (kRowBlock * shape.channels) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = i % blocks * kRowBlock;
+      f(i / blocks, i, row, std::min(kRowBlock, shape.rows - row));
+    }
+  });
+}
+
+/// Two sums a channel: f(image, row, rows, first, second) adds a block's; the blocks are then added in order.
+template <class F>
+void sum_blocks(const NormShape& shape, std::vector<double>& first, std::vector<double>& second, const F& f) {
+  const int64_t c = shape.channels;
+  const int64_t blocks = (shape.rows + kRowBlock - 1) / kRowBlock;
+  std::vector<double> parts(static_cast<size_t>(shape.images * blocks * 2 * c));
+  for_each_block(shape, [&](int64_t image, int64_t block, int64_t row, int64_t rows) {
+    double* part = parts.data() + block * 2 * c;
+    f(image, row, rows, part, part + c);
+  });
+  first.assign(static_cast<size_t>(shape.images * c), 0.0);
+  second.assign(static_cast<size_t>(shape.images * c), 0.0);
+  for (int64_t b = 0; b < shape.images * blocks; ++b) {
+    const double* part = parts.data() + b * 2 * c;
+    double* a = first.data() + b / blocks * c;
+    double* d = second.data() + b / blocks * c;
+    for (int64_t i = 0; i < c; ++i) {
+      a[i] += part[i];
+      d[i] += part[c + i];
+    }
+  }
+}
+
+/// Four rows a turn, so that the sums are loaded and stored a quarter as often.
+template <class T>
+AZ_BODY void moments_body(const T* x, double* __restrict sum, double* __restrict square, int64_t rows, int64_t c) {
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4, x += 4 * c)
+    for (int64_t i = 0; i < c; ++i) {
+      const double v0 = double(x[i]), v1 = double(x[c + i]), v2 = double(x[2 * c + i]), v3 = double(x[3 * c + i]);
+      sum[i] += (v0 + v1) + (v2 + v3);
+      square[i] += (v0 * v0 + v1 * v1) + (v2 * v2 + v3 * v3);
+    }
+  for (; r < rows; ++r, x += c)
+    for (int64_t i = 0; i < c; ++i) {
+      sum[i] += double(x[i]);
+      square[i] += double(x[i]) * double(x[i]);
+    }
+}
+
+template <class T>
+AZ_BODY void affine_body(const T* x, const T* scale, const T* shift, const T* residual, T low, T* __restrict y,
+                         int64_t rows, int64_t c) {
+  for (int64_t r = 0; r < rows; ++r, x += c, y += c) {
+    if (residual) {
+      for (int64_t i = 0; i < c; ++i) y[i] = math::at_least(scale[i] * x[i] + shift[i] + residual[i], low);
+      residual += c;
+    } else {
+      for (int64_t i = 0; i < c; ++i) y[i] = math::at_least(scale[i] * x[i] + shift[i], low);
+    }
+  }
+}
+
+/// One row's pointers, moved from row to row; those that the gate does not need stay null.
+template <class T>
+struct Row {
+  const T *dy, *x, *y;
+  const T *scale, *shift;
+  AZ_BODY Row next(int64_t c) const { return {dy + c, x ? x + c : x, y ? y + c : y, scale, shift}; }
+};
+
+/// dy of channel i, or 0 where the ReLU cut it off. Loads come before the choice: only then does the loop vectorise.
+template <Gate gate, class T>
+AZ_BODY T gated(const Row<T>& row, int64_t i) {
+  const T dy = row.dy[i];
+  if constexpr (gate == Gate::none) {
+    return dy;
+  } else if constexpr (gate == Gate::from_x) {
+    return row.scale[i] * row.x[i] + row.shift[i] > T(0) ? dy : T(0);
+  } else {
+    return row.y[i] > T(0) ? dy : T(0);
+  }
+}
+
+template <Gate gate, class T>
+AZ_BODY void sums_body(Row<T> row, double* __restrict sum_dy, double* __restrict sum_dy_x, int64_t rows, int64_t c) {
+  int64_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    const Row<T> r0 = row, r1 = r0.next(c), r2 = r1.next(c), r3 = r2.next(c);
+    for (int64_t i = 0; i < c; ++i) {
+      const double g0 = double(gated<gate>(r0, i)), g1 = double(gated<gate>(r1, i));
+      const double g2 = double(gated<gate>(r2, i)), g3 = double(gated<gate>(r3, i));
+      sum_dy[i] += (g0 + g1) + (g2 + g3);
+      sum_dy_x[i] += (g0 * double(r0.x[i]) + g1 * double(r1.x[i])) + (g2 * double(r2.x[i]) + g3 * double(r3.x[i]));
+    }
+    row = r3.next(c);
+  }
+  for (; r < rows; ++r, row = row.next(c))
+    for (int64_t i = 0; i < c; ++i) {
+      const double g = double(gated<gate>(row, i));
+      sum_dy[i] += g;
+      sum_dy_x[i] += g * double(row.x[i]);
+    }
+}
+
+template <Gate gate, class T>
+AZ_BODY void gradient_body(Row<T> row, const T* factor, const T* slope, const T* offset, T* __restrict dx,
+                           T* __restrict dresidual, int64_t rows, int64_t c) {
+  for (int64_t r = 0; r < rows; ++r, row = row.next(c), dx += c) {
+    if (slope) {
+      for (int64_t i = 0; i < c; ++i) dx[i] = factor[i] * gated<gate>(row, i) + (slope[i] * row.x[i] + offset[i]);
+    } else {
+      for (int64_t i = 0; i < c; ++i) dx[i] = factor[i] * gated<gate>(row, i);
+    }
+    if (dresidual) {
+      for (int64_t i = 0; i < c; ++i) dresidual[i] = gated<gate>(row, i);
+      dresidual += c;
+    }
+  }
+}
+
+#define AZ_LOOPS(T)                                                                                                  \
+  AZ_SIMD void moments_loop(const T* x, double* sum, double* square, int64_t rows, int64_t c) {                      \
+    moments_body(x, sum, square, rows, c);                                                                           \
+  }                                                                                                                  \
+  AZ_SIMD void affine_loop(const T* x, const T* scale, const T* shift, const T* residual, T low, T* y, int64_t rows, \
+                           int64_t c) {                                                                              \
+    affine_body(x, scale, shift, residual, low, y, rows, c);                                                         \
+  }                                                                                                                  \
+  AZ_SIMD void sums_loop(Gate gate, const Row<T>& row, double* sum_dy, double* sum_dy_x, int64_t rows, int64_t c) {  \
+    switch (gate) {                                                                                                  \
+      case Gate::none:                                                                                               \
+        return sums_body<Gate::none>(row, sum_dy, sum_dy_x, rows, c);                                                \
+      case Gate::from_x:                                                                                             \
+        return sums_body<Gate::from_x>(row, sum_dy, sum_dy_x, rows, c);                                              \
+      case Gate::from_y:                                                                                             \
+        return sums_body<Gate::from_y>(row, sum_dy, sum_dy_x, rows, c);                                              \
+    }                                                                                                                \
+  }                                                                                                                  \
+  AZ_SIMD void gradient_loop(Gate gate, const Row<T>& row, const T* factor, const T* slope, const T* offset, T* dx,  \
+                             T* dresidual, int64_t rows, int64_t c) {                                                \
+    switch (gate) {                                                                                                  \
+      case Gate::none:                                                                                               \
+        return gradient_body<Gate::none>(row, factor, slope, offset, dx, dresidual, rows, c);                        \
+      case Gate::from_x:                                                                                             \
+        return gradient_body<Gate::from_x>(row, factor, slope, offset, dx, dresidual, rows, c);                      \
+      case Gate::from_y:                                                                                             \
+        return gradient_body<Gate::from_y>(row, factor, slope, offset, dx, dresidual, rows, c);                      \
+    }                                                                                                                \
+  }
+AZ_LOOPS(float)
+AZ_LOOPS(double)
+#undef AZ_LOOPS
+
+/// The pointers of one row of one image.
+template <class T>
+Row<T> row_at(const NormGradientInput<T>& in, const NormShape& shape, int64_t image, int64_t row) {
+  const int64_t at = (image * shape.rows + row) * shape.channels;
+  const int64_t channel = image * shape.channels;
+  const bool from_x = in.gate == Gate::from_x;
+  return {in.dy + at, in.x ? in.x + at : nullptr, in.gate == Gate::from_y ? in.y + at : nullptr,
+          from_x ? in.scale + channel : nullptr, from_x ? in.shift + channel : nullptr};
+}
+
+}  // namespace
+
+template <class T>
+void group_moments(const T* x, const NormShape& shape, double* mean, double* variance) {
+  std::vector<double> sums, squares;
+  sum_blocks(shape, sums, squares, [&](int64_t image, int64_t row, int64_t rows, double* sum, double* square) {
+    moments_loop(x + (image * shape.rows + row) * shape.channels, sum, square, rows, shape.channels);
+  });
+  const int64_t width = shape.group_channels();
+  for (int64_t g = 0; g < shape.images * shape.groups; ++g) {
+    double sum = 0, square = 0;
+    for (int64_t i = g * width; i < (g + 1) * width; ++i) {
+      sum += sums[static_cast<size_t>(i)];
+      square += squares[static_cast<size_t>(i)];
+    }
+    const math::Moments moments(sum, square, shape.group_size());
+    mean[g] = moments.mean;
+    variance[g] = moments.variance;
+  }
+}
+
+template <class T>
+void fold_channels(const T* weight, const T* bias, const double* mean, const double* rstd, const NormShape& shape,
+                   T* scale, T* shift) {
+  for (int64_t i = 0; i < shape.images * shape.channels; ++i) {
+    const int64_t channel = i % shape.channels;
+    const int64_t group = i / shape.group_channels();
+    const math::ChannelAffine affine(double(weight[channel]), double(bias[channel]), mean[group], rstd[group]);
+    scale[i] = static_cast<T>(affine.scale);
+    shift[i] = static_cast<T>(affine.shift);
+  }
+}
+
+template <class T>
+void affine_channels(const T* x, const T* scale, const T* shift, const T* residual, bool relu, T* y,
+                     const NormShape& shape) {
+  const T low = relu ? T(0) : -std::numeric_limits<T>::infinity();
+  for_each_block(shape, [&](int64_t image, int64_t, int64_t row, int64_t rows) {
+    const int64_t at = (image * shape.rows + row) * shape.channels;
+    affine_loop(x + at, scale + image * shape.channels, shift + image * shape.channels,
+                residual ? residual + at : nullptr, low, y + at, rows, shape.channels);
+  });
+}
+
+template <class T>
+ChannelSums gradient_sums(const NormGradientInput<T>& in, const NormShape& shape) {
+  ChannelSums sums;
+  sum_blocks(shape, sums.dy, sums.dy_x, [&](int64_t image, int64_t row, int64_t rows, double* dy, double* dy_x) {
+    sums_loop(in.gate, row_at(in, shape, image, row), dy, dy_x, rows, shape.channels);
+  });
+  return sums;
+}
+
+template <class T>
+void gradient_rows(const NormGradientInput<T>& in, const T* factor, const T* slope, const T* offset, T* dx,
+                   T* dresidual, const NormShape& shape) {
+  for_each_block(shape, [&](int64_t image, int64_t, int64_t row, int64_t rows) {
+    const int64_t at = (image * shape.rows + row) * shape.channels;
+    const int64_t channel = image * shape.channels;
+    gradient_loop(in.gate, row_at(in, shape, image, row), factor + channel, slope ? slope + channel : nullptr,
+                  offset ? offset + channel : nullptr, dx + at, dresidual ? dresidual + at : nullptr, rows,
+                  shape.channels);
+  });
+}
+
+#define AZ_INSTANTIATE(T)                                                                                     \
+  template void group_moments<T>(const T*, const NormShape&, double*, double*);                               \
+  template void fold_channels<T>(const T*, const T*, const double*, const double*, const NormShape&, T*, T*); \
+  template void affine_channels<T>(const T*, const T*, const T*, const T*, bool, T*, const NormShape&);       \
+  template ChannelSums gradient_sums<T>(const NormGradientInput<T>&, const NormShape&);                       \
+  template void gradient_rows<T>(const NormGradientInput<T>&, const T*, const T*, const T*, T*, T*, const NormShape&);
+AZ_INSTANTIATE(float)
+AZ_INSTANTIATE(double)
+#undef AZ_INSTANTIATE
+
+}  // namespace az::cpu

@@ -1,0 +1,26 @@
+// Max-pooling over NHWC. T is float or double. Reads x once (windows overlap in the cache), writes y and a byte an
+// output.
+#pragma once
+
+#include <cstdint>
+
+#include "math/pool.h"
+
+namespace az::cpu {
+
+struct PoolShape {
+  int64_t images, h_in, w_in, channels, h_out, w_out;
+  math::Windows windows;  ///< the same for rows and columns
+};
+
+/// y = largest value of the window; tap = its place in the window, row * kernel + column.
+///   x [images, h_in, w_in, channels] -> y, tap [images, h_out, w_out, channels]
+template <class T>
+void max_pool(const T* x, T* y, uint8_t* tap, const PoolShape& shape);
+
+/// dx = sum of dy over the windows whose maximum the pixel was, in row-major order of windows.
+///   dy, tap [images, h_out, w_out, channels] -> dx [images, h_in, w_in, channels]
+template <class T>
+void max_pool_backward(const T* dy, const uint8_t* tap, T* dx, const PoolShape& shape);
+
+}  // namespace az::cpu
