@@ -4,6 +4,7 @@
 #include "cli/checkpoints.h"
 #include "cli/info.h"
 #include "cli/report.h"
+#include "cli/synth.h"
 
 namespace az::cli {
 
@@ -11,6 +12,7 @@ void add_commands(CLI::App& app) {
   add_checkpoint_commands(app);
   add_bench_command(app);
   add_report_command(app);
+  add_synth_command(app);
   add_info_command(app);
 }
 
