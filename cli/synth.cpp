@@ -113,11 +113,11 @@ void add_synth_command(CLI::App& app) {
   data::SynthCocoOptions& options = arguments->options;
   coco->add_option("--out", options.out, "folder to write: train2017/, val2017/, annotations/")->required();
   coco->add_option("--seed", options.seed, "another seed, other pictures")->capture_default_str();
-  coco->add_option("--train", options.train, "training pictures")->capture_default_str()->check(CLI::NonNegativeNumber);
-  coco->add_option("--val", options.val, "validation pictures")->capture_default_str()->check(CLI::NonNegativeNumber);
+  coco->add_option("--train", options.train, "training pictures")->capture_default_str()->check(CLI::Range(0, 900000));
+  coco->add_option("--val", options.val, "validation pictures")->capture_default_str()->check(CLI::Range(0, 900000));
   coco->add_option("--workers", options.workers, "threads; 0: one a processor; the files are the same")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, 1024));
   coco->add_flag("--polygons", options.polygons,
                  "segmentations as polygons in place of run lengths; the masks are the same");
   coco->add_flag("--force", options.force, "write into a folder that is not empty");
