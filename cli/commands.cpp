@@ -2,7 +2,9 @@
 
 #include "cli/bench.h"
 #include "cli/checkpoints.h"
+#include "cli/convert.h"
 #include "cli/info.h"
+#include "cli/metrics.h"
 #include "cli/report.h"
 #include "cli/synth.h"
 
@@ -10,6 +12,8 @@ namespace az::cli {
 
 void add_commands(CLI::App& app) {
   add_checkpoint_commands(app);
+  add_metrics_command(app);
+  add_convert_command(app);
   add_bench_command(app);
   add_report_command(app);
   add_synth_command(app);
