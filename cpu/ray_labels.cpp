@@ -84,8 +84,8 @@ std::vector<Claim> assign(std::span<const LabelObject> objects, std::span<const 
     if (area(a) != area(b)) return area(a) < area(b);
     return a.object < b.object;
   });
-  const auto rest = std::ranges::unique(claims, {}, &Claim::location);
-  claims.erase(rest.begin(), rest.end());
+  const auto same_place = [](const Claim& a, const Claim& b) { return a.location == b.location; };
+  claims.erase(std::unique(claims.begin(), claims.end(), same_place), claims.end());
   return claims;
 }
 

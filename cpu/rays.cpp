@@ -44,7 +44,7 @@ AZ_SIMD void bin_block(const float* xs, const float* ys, int count, float x, flo
     const float t = fast_degrees(dx, dy);
     const int32_t bin = static_cast<int32_t>(t);
     const float part = t - static_cast<float>(bin);
-    bins[i] = (part > kUnsure) & (part < 1.0f - kUnsure) ? bin : -1;
+    bins[i] = ((part > kUnsure) & (part < 1.0f - kUnsure)) ? bin : -1;
     squared[i] = dx * dx + dy * dy;
   }
 }
