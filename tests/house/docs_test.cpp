@@ -12,6 +12,7 @@
 
 #include "tensor/file.h"
 #include "tests/support/shell.h"
+#include "tests/support/temporary.h"
 
 namespace az::test {
 namespace {
@@ -129,7 +130,7 @@ TEST_CASE("README and docs name only what exists") {
 }
 
 TEST_CASE("a page that names what is not there is found out") {
-  const ScratchFolder folder;
+  const TemporaryFolder folder;
   const Help help = [](const std::string& words) -> std::string {
     if (words == "train") return "Usage: azimuth train [OPTIONS] CONFIG\n  --set TEXT\n  --out TEXT\n";
     if (words == "synth coco") return "Usage: azimuth synth coco [OPTIONS]\n  --out TEXT\n";
