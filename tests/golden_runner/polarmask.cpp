@@ -9,7 +9,9 @@ int main() {
   const std::array kinds = {
       Kind{"ray_labels_masks", pm::run_ray_labels_masks},
       Kind{"ray_labels_image", pm::run_ray_labels_image},
+      Kind{"losses", pm::run_losses},
       Kind{"postprocess", pm::run_postprocess},
+      Kind{"pipeline", pm::run_pipeline},
   };
   return az::golden::run("polarmask", kinds);
 }
