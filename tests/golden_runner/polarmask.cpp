@@ -2,6 +2,7 @@
 #include <array>
 
 #include "tests/golden_runner/polarmask/kinds.h"
+#include "tests/golden_runner/polarmask/network.h"
 
 int main() {
   namespace pm = az::golden::polarmask;
@@ -12,6 +13,9 @@ int main() {
       Kind{"losses", pm::run_losses},
       Kind{"postprocess", pm::run_postprocess},
       Kind{"pipeline", pm::run_pipeline},
+      Kind{"forward", pm::run_forward},
+      Kind{"train_steps", pm::run_train_steps},
+      Kind{"train", pm::run_train},
   };
   return az::golden::run("polarmask", kinds);
 }
