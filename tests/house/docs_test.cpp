@@ -66,12 +66,15 @@ std::vector<std::string> command_faults(const std::vector<std::string>& words, c
   if (text.find(fmt::format("azimuth {} ", command)) == std::string::npos) {
     return {fmt::format("azimuth has no command {}", command)};
   }
-  if (words.size() > 2 && std::regex_match(words[2], plain)) {
-    command = fmt::format("{} {}", command, words[2]);
-    text = help(command);
-    if (text.find(fmt::format("azimuth {} ", command)) == std::string::npos) {
-      return {fmt::format("azimuth has no command {}", command)};
+  // The second word may be a command of its own; one with a dot, slash or capital is an argument.
+  if (words.size() > 2 && std::regex_match(words[2], std::regex("[a-z0-9-]+")) && !words[2].starts_with('-')) {
+    const std::string longer = fmt::format("{} {}", command, words[2]);
+    const std::string longer_text = help(longer);
+    if (longer_text.find(fmt::format("azimuth {} ", longer)) == std::string::npos) {
+      return {fmt::format("azimuth has no command {}", longer)};
     }
+    command = longer;
+    text = longer_text;
   }
   for (const std::string& word : words) {
     if (word.starts_with('#')) break;
