@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/support/temporary.h"
+
 namespace az::test {
 
 struct ShellResult {
@@ -20,17 +22,6 @@ std::string quoted(const std::string& text);
 /// The repository's root: AZIMUTH_SOURCE, which ctest sets.
 std::filesystem::path source_root();
 
-/// An empty folder that goes away with the object.
-class ScratchFolder {
- public:
-  ScratchFolder();
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using ScratchFolder = TemporaryFolder;
 
 }  // namespace az::test
