@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/bench_coco_eval.h"
 #include "cli/bench_labels.h"
 #include "cli/bench_model.h"
 #include "cli/polarmask.h"
@@ -71,6 +72,33 @@ void run_peak(const Arguments& a) {
   print({{"matmul_gflops", r.matmul_gflops}, {"copy_gb_s", r.copy_gb_s}, {"threads", a.threads}}, a.json);
 }
 
+void run_coco_eval(const CocoEvalBenchOptions& options, bool json) {
+  const CocoEvalBench r = bench_coco_eval(options);
+  print({{"images", options.images}, {"detections", options.detections}, {"read_ms", r.read_ms},
+         {"evaluate_ms", r.evaluate_ms}, {"total_ms", r.total_ms}, {"stats", r.stats}},
+        json);
+}
+
+void add_coco_eval(CLI::App& bench) {
+  struct CocoEvalArguments {
+    CocoEvalBenchOptions options;
+    std::string type = "segm";
+    bool json = false;
+  };
+  const auto a = std::make_shared<CocoEvalArguments>();
+  CLI::App* command = bench.add_subcommand("coco-eval", "COCO evaluation of a made-up set (bench/coco_eval_peer.py: pycocotools on it)");
+  command->add_option("--images", a->options.images, "pictures")->check(CLI::Range(1, 100000))->capture_default_str();
+  command->add_option("--detections", a->options.detections, "detections a picture")->check(CLI::Range(1, 1000))->capture_default_str();
+  command->add_option("--type", a->type, "bbox or segm")->check(CLI::IsMember({"bbox", "segm"}))->capture_default_str();
+  command->add_option("--threads", a->options.threads, "OpenMP threads; 0: all")->check(CLI::Range(0, 1024));
+  command->add_option("--out", a->options.out, "leave annotations.json and results.json in this folder");
+  command->add_flag("--json", a->json, "one JSON object on stdout");
+  command->callback([a] {
+    a->options.masks = a->type == "segm";
+    run_coco_eval(a->options, a->json);
+  });
+}
+
 void set_threads(Arguments& a) {
   if (a.threads > 0) omp_set_num_threads(a.threads);
   a.threads = omp_get_max_threads();
@@ -107,6 +135,7 @@ void add_bench_command(CLI::App& app) {
   CLI::App* labels = common(bench->add_subcommand("labels", "ray labels of one 800x1333 picture with 7 objects, one thread"));
   labels->add_option("--repeats", a->repeats, "pictures timed")->check(CLI::Range(1, 100000));
   labels->callback([a] { run_labels(*a); });
+  add_coco_eval(*bench);
   CLI::App* peak = common(bench->add_subcommand("peak", "what this machine reaches: f32 matrix product and memory copy"));
   peak->callback([a] {
     set_threads(*a);

@@ -2,13 +2,17 @@
 
 #include "cli/bench.h"
 #include "cli/checkpoints.h"
+#include "cli/convert.h"
 #include "cli/info.h"
+#include "cli/metrics.h"
 #include "cli/report.h"
 
 namespace az::cli {
 
 void add_commands(CLI::App& app) {
   add_checkpoint_commands(app);
+  add_metrics_command(app);
+  add_convert_command(app);
   add_bench_command(app);
   add_report_command(app);
   add_info_command(app);

@@ -1,4 +1,4 @@
-// The decoders and encoders behind data/image.h. Nothing outside data/image*.cpp, data/jpeg.cpp and data/stb.cpp needs it.
+// The decoders and encoders behind data/image.h. Nothing else needs it.
 #pragma once
 
 #include <string>
@@ -16,6 +16,16 @@ ImageSize jpeg_size(const uint8_t* bytes, size_t count, const std::string& name)
 Image jpeg_decode(const uint8_t* bytes, size_t count, const std::string& name);
 std::string jpeg_encode(const Image& image, int quality, const std::string& name);
 
+bool is_png(const uint8_t* bytes, size_t count);
+ImageSize png_size(const uint8_t* bytes, size_t count, const std::string& name);
+Image png_decode(const uint8_t* bytes, size_t count, const std::string& name);
+std::string png_encode(const Image& image, const std::string& name);
+
+bool is_pnm(const uint8_t* bytes, size_t count);
+ImageSize pnm_size(const uint8_t* bytes, size_t count, const std::string& name);
+Image pnm_decode(const uint8_t* bytes, size_t count, const std::string& name);
+
+/// Every other format: BMP and GIF, or an error.
 ImageSize stb_size(const uint8_t* bytes, size_t count, const std::string& name);
 Image stb_decode(const uint8_t* bytes, size_t count, const std::string& name);
 

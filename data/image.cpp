@@ -1,7 +1,5 @@
 #include "data/image.h"
 
-#include <png.h>
-
 #include "data/codecs.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
@@ -37,7 +35,10 @@ void check_writable(const Image& image, const std::filesystem::path& file) {
 
 Image decode_image(const uint8_t* bytes, size_t count, const std::string& name) {
   AZ_CHECK(count > 0, "{}: the file is empty", name);
-  return codecs::is_jpeg(bytes, count) ? codecs::jpeg_decode(bytes, count, name) : codecs::stb_decode(bytes, count, name);
+  if (codecs::is_jpeg(bytes, count)) return codecs::jpeg_decode(bytes, count, name);
+  if (codecs::is_png(bytes, count)) return codecs::png_decode(bytes, count, name);
+  if (codecs::is_pnm(bytes, count)) return codecs::pnm_decode(bytes, count, name);
+  return codecs::stb_decode(bytes, count, name);
 }
 
 Image read_image(const std::filesystem::path& file) {
@@ -47,7 +48,10 @@ Image read_image(const std::filesystem::path& file) {
 
 ImageSize image_size(const uint8_t* bytes, size_t count, const std::string& name) {
   AZ_CHECK(count > 0, "{}: the file is empty", name);
-  return codecs::is_jpeg(bytes, count) ? codecs::jpeg_size(bytes, count, name) : codecs::stb_size(bytes, count, name);
+  if (codecs::is_jpeg(bytes, count)) return codecs::jpeg_size(bytes, count, name);
+  if (codecs::is_png(bytes, count)) return codecs::png_size(bytes, count, name);
+  if (codecs::is_pnm(bytes, count)) return codecs::pnm_size(bytes, count, name);
+  return codecs::stb_size(bytes, count, name);
 }
 
 ImageSize image_size(const std::filesystem::path& file) {
@@ -63,19 +67,7 @@ void write_jpeg(const std::filesystem::path& file, const Image& image, int quali
 
 void write_png(const std::filesystem::path& file, const Image& image) {
   check_writable(image, file);
-  png_image png{};
-  png.version = PNG_IMAGE_VERSION;
-  png.width = static_cast<png_uint_32>(image.width);
-  png.height = static_cast<png_uint_32>(image.height);
-  png.format = image.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
-  png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(png);
-  std::string encoded(bytes, '\0');
-  const int ok = png_image_write_to_memory(&png, encoded.data(), &bytes, 0, image.pixels.data(), 0, nullptr);
-  const std::string reason = png.message;
-  png_image_free(&png);
-  AZ_CHECK(ok != 0, "{}: cannot encode it as PNG: {}", file.string(), reason);
-  encoded.resize(bytes);
-  write_file(file, encoded);
+  write_file(file, codecs::png_encode(image, file.string()));
 }
 
 }  // namespace az::data

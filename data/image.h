@@ -35,7 +35,8 @@ struct Image {
 /// Pictures with more pixels than this are refused before anything is allocated for them.
 inline constexpr int64_t kMaxPixels = int64_t{256} << 20;
 
-/// Reads a photograph as RGB: JPEG by libjpeg-turbo, PNG, BMP, GIF (first frame) and binary PNM by stb_image. Grey and
+/// Reads a photograph as RGB: JPEG by libjpeg-turbo, PNG by libpng, BMP and GIF (first
+/// frame) by stb_image, binary PGM and PPM. Grey and
 /// CMYK become RGB, alpha is dropped. EXIF orientation is not applied (the references read pictures as stored).
 /// Error: `FILE: what is wrong`, also where the picture ends early.
 Image read_image(const std::filesystem::path& file);

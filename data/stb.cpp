@@ -1,5 +1,5 @@
-// PNG, BMP, GIF and PNM by stb_image, compiled here with only those formats: JPEG is libjpeg-turbo's, and the rest are
-// not photographs or are recognised too easily (TGA has no signature).
+// BMP and GIF by stb_image, compiled here with only those formats: JPEG and PNG have their own libraries, its PNM reader
+// can be made to write past its memory, and the rest are not photographs or recognised too easily (TGA has no signature).
 #include <algorithm>
 #include <climits>
 #include <cstdlib>
@@ -10,10 +10,8 @@
 #define STBI_MALLOC(bytes) std::calloc(1, bytes)
 #define STBI_REALLOC(block, bytes) std::realloc(block, bytes)
 #define STBI_FREE(block) std::free(block)
-#define STBI_ONLY_PNG
 #define STBI_ONLY_BMP
 #define STBI_ONLY_GIF
-#define STBI_ONLY_PNM
 #define STBI_NO_LINEAR
 #define STBI_NO_HDR
 #define STBI_NO_STDIO
@@ -27,8 +25,8 @@
 namespace az::data::codecs {
 namespace {
 
-// Deflate reaches 1032:1, so a palette picture of one byte a pixel stays below this.
-constexpr int64_t kPixelsPerByte = 1100;
+// GIF's codes of 12 bits stand for up to 4096 pixels each, but a photograph does not come near it.
+constexpr int64_t kPixelsPerByte = 512;
 
 struct FreeStb {
   void operator()(uint8_t* pixels) const { stbi_image_free(pixels); }

@@ -14,6 +14,8 @@
 
 namespace az::models {
 
+struct ConfigValue;
+
 class Config {
  public:
   /// A file. `base = "other.toml"` at its top takes that file's values (path relative to the file, several deep) where
@@ -51,10 +53,9 @@ class Config {
 
  private:
   struct State;
-  struct Value;
   Config(std::shared_ptr<State> state, std::string prefix) : state_(std::move(state)), prefix_(std::move(prefix)) {}
   std::string full(std::string_view key) const;
-  const Value* find(std::string_view key) const;
+  const ConfigValue* find(std::string_view key) const;
 
   std::shared_ptr<State> state_;
   std::string prefix_;  // "" or "model.head."

@@ -94,6 +94,14 @@ TEST_CASE("every cut of a picture file is an error that names it") {
   }
 }
 
+TEST_CASE("PGM and PPM in 8 and 16 bits") {
+  CHECK(decode("P6 2 1 255\nabcdef").pixels == std::vector<uint8_t>{'a', 'b', 'c', 'd', 'e', 'f'});
+  CHECK(decode("P5\n# a comment\n1 2\n15\n\x0f\x05").pixels == std::vector<uint8_t>{255, 255, 255, 85, 85, 85});
+  CHECK(decode(std::string("P5 1 1 65535\n\x80\x00", 15)).pixels == std::vector<uint8_t>{127, 127, 127});
+  CHECK(failure("P5 1 99999999999999999999 255\n").find("memory: ") == 0);
+  CHECK(failure("P5 1 1 70000\nab").find("memory: damaged PNM header") == 0);
+}
+
 TEST_CASE("pictures that lie about their size are refused before allocating") {
   const test::TemporaryFolder folder;
   data::write_jpeg(folder.path() / "a.jpg", ramp(64, 48));

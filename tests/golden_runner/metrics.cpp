@@ -1,8 +1,12 @@
 // Golden cases of the metrics: RLE and COCO (specs/metrics.md sections 1 and 2).
+#include <fmt/printf.h>
+
 #include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cpu/rle.h"
+#include "eval/coco.h"
 #include "tensor/error.h"
 #include "tests/support/golden.h"
 
@@ -112,7 +116,111 @@ void run_rle(const std::filesystem::path& file, Report& report) {
   test.finish();
 }
 
-void run_coco(const std::filesystem::path&, Report&) { throw az::golden::Pending("COCO evaluation"); }
+// As Python writes an exact double.
+std::string hex_text(double value) { return value == 0 ? "0x0.0p+0" : fmt::sprintf("%.13a", value); }
+
+json hex_texts(const std::array<double, 12>& values) {
+  json texts = json::array();
+  for (const double value : values) texts.push_back(hex_text(value));
+  return texts;
+}
+
+json category_figures(const az::eval::CocoScores& scores) {
+  json figures;
+  for (const auto& c : scores.categories)
+    figures[std::to_string(c.category_id)] = {{"AP", c.ap},         {"AP50", c.ap50},    {"AP75", c.ap75},  {"APs", c.ap_small},
+                                              {"APm", c.ap_medium}, {"APl", c.ap_large}, {"AR100", c.ar100}};
+  return figures;
+}
+
+// The runs that coco/expected.json is about, by their names.
+class CocoRuns {
+ public:
+  explicit CocoRuns(const std::filesystem::path& folder)
+      : set_(az::data::read_coco(folder / "annotations.json")),
+        boxes_(az::golden::load_json(folder / "results_bbox.json")),
+        masks_(az::golden::load_json(folder / "results_segm.json")) {}
+
+  az::eval::CocoScores run(const std::string& name) const {
+    using az::eval::CocoType;
+    if (name == "bbox") return score(boxes_, CocoType::bbox, true);
+    if (name == "segm") return score(masks_, CocoType::segm, true);
+    if (name == "bbox_nocats") return score(boxes_, CocoType::bbox, false);
+    if (name == "segm_from_bbox_results") return score(boxes_, CocoType::segm, true);
+    if (name == "segm_results_with_bbox_field") {
+      json both = masks_;
+      for (size_t i = 0; i < both.size(); ++i) both[i]["bbox"] = boxes_.at(i).at("bbox");
+      return score(both, CocoType::segm, true);
+    }
+    az::fail("coco: this test does not know the run '{}'", name);
+  }
+
+ private:
+  az::eval::CocoScores score(const json& results, az::eval::CocoType type, bool use_categories) const {
+    const auto read = az::data::decode_coco_results(results.dump(), "results", set_);
+    return az::eval::evaluate_coco(set_, read, {.type = type, .use_categories = use_categories});
+  }
+
+  az::data::CocoDataset set_;
+  json boxes_, masks_;
+};
+
+void check_expected(const CocoRuns& runs, const std::filesystem::path& file, Report& report) {
+  Case test(file, report);
+  for (const auto& [name, expected] : test.json().at("expected").items()) {
+    const std::string path = "expected." + name;
+    if (name == "stats_order") {
+      test.check_json(path, az::eval::kCocoStatNames);
+      continue;
+    }
+    const az::eval::CocoScores scores = runs.run(name);
+    const json own = {{"stats", scores.stats}, {"stats_hex", hex_texts(scores.stats)}, {"per_category", category_figures(scores)}};
+    for (const auto& [key, value] : expected.items()) test.check_json(path + "." + key, own.value(key, json()));
+  }
+  test.finish();
+}
+
+// The entries at 100 detections of [..., limits].
+std::vector<double> at_last_limit(const std::vector<double>& all) {
+  std::vector<double> last;
+  for (size_t i = az::eval::kCocoLimits - 1; i < all.size(); i += az::eval::kCocoLimits) last.push_back(all[i]);
+  return last;
+}
+
+void check_curves(const CocoRuns& runs, const std::filesystem::path& file, Report& report) {
+  Case test(file, report);
+  for (const auto& [name, info] : test.json().at("tensors").items()) {
+    const auto shape = info.at("shape").get<std::vector<int64_t>>();
+    const size_t dot = name.find('.');
+    const az::eval::CocoScores scores = runs.run(name.substr(0, dot));
+    const std::string what = name.substr(dot + 1);
+    if (what == "recall") test.check(name, scores.recall, shape);
+    else if (what == "precision_maxdets100") test.check(name, at_last_limit(scores.precision), shape);
+    else if (what == "scores_maxdets100") test.check(name, at_last_limit(scores.scores), shape);
+  }
+  test.finish();
+}
+
+void check_odd_rules(const std::filesystem::path& file, Report& report) {
+  Case test(file, report);
+  for_items(test, "cases", [&](const std::string& path, const json& item, uint32_t, uint32_t) {
+    const auto set = az::data::decode_coco(item.at("gt").dump(), path);
+    const auto results = az::data::decode_coco_results(item.at("dt").dump(), path, set);
+    const bool boxes = item.at("type") == "bbox";
+    const auto scores =
+        az::eval::evaluate_coco(set, results, {.type = boxes ? az::eval::CocoType::bbox : az::eval::CocoType::segm});
+    test.check_json(path + ".stats", scores.stats);
+    test.check_json(path + ".stats_hex", hex_texts(scores.stats));
+  });
+  test.finish();
+}
+
+void run_coco(const std::filesystem::path& folder, Report& report) {
+  const CocoRuns runs(folder);
+  check_expected(runs, folder / "expected.json", report);
+  check_curves(runs, folder / "curves.json", report);
+  check_odd_rules(folder / "odd_rules.json", report);
+}
 
 void run_video(const std::filesystem::path&, Report&) { throw az::golden::Pending("video metrics"); }
 

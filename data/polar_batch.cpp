@@ -1,0 +1,93 @@
+// Samples to a batch: one padded size, then normalisation and targets straight into the batch's tensors.
+#include <algorithm>
+
+#include "data/polar_samples.h"
+#include "tensor/error.h"
+
+namespace az::data {
+namespace {
+
+bool covers(const ObjectMask& mask, int x, int y) {
+  const int px = x - mask.part.x;
+  const int py = y - mask.part.y;
+  if (px < 0 || py < 0 || px >= mask.part.width || py >= mask.part.height) return false;
+  return mask.pixels[static_cast<size_t>(py) * static_cast<size_t>(mask.part.width) + static_cast<size_t>(px)] != 0;
+}
+
+/// -1 for background locations on a crowd.
+void ignore_crowds(std::span<const ObjectMask> crowds, std::span<const cpu::LevelGrid> grids, std::span<int32_t> label) {
+  for (const ObjectMask& crowd : crowds) {
+    for (const cpu::LevelGrid& grid : grids) {
+      for (int i = 0; i < grid.height; ++i) {
+        for (int j = 0; j < grid.width; ++j) {
+          int32_t& at = label[static_cast<size_t>(grid.first + int64_t{i} * grid.width + j)];
+          const int half = grid.stride / 2;
+          if (at == 0 && covers(crowd, j * grid.stride + half, i * grid.stride + half)) at = -1;
+        }
+      }
+    }
+  }
+}
+
+/// Row `n` of a tensor's first dimension.
+template <class T>
+std::span<T> row(Tensor& tensor, size_t n) {
+  const auto count = static_cast<size_t>(tensor.numel() / tensor.dim(0));
+  return {tensor.mutable_data<T>() + n * count, count};
+}
+
+void write_image(const PolarSample& sample, const PolarInputOptions& options, int width, int height, float* out) {
+  cpu::Normalise how = options.normalise;
+  how.flip = sample.info.placement.flip;
+  cpu::normalise(sample.window.view(), how, width, height, out);
+}
+
+}  // namespace
+
+PolarBatch polar_batch(std::span<const PolarSample> samples, const PolarDataOptions& options, Device& host) {
+  AZ_CHECK(!samples.empty(), "polar batch: no picture is given");
+  int width = 0;
+  int height = 0;
+  for (const PolarSample& sample : samples) {
+    width = std::max(width, padded_size(sample.window.width, options.input.divisor));
+    height = std::max(height, padded_size(sample.window.height, options.input.divisor));
+  }
+  const auto grids = cpu::level_grids(height, width, options.labels.strides);
+  const int64_t locations = cpu::location_count(grids);
+  const auto n = static_cast<int64_t>(samples.size());
+  PolarBatch batch;
+  batch.image = Tensor::empty({n, height, width, 3}, DType::f32, host);
+  batch.label = Tensor::empty({n, locations}, DType::i32, host);
+  batch.box = Tensor::empty({n, locations, 4}, DType::f32, host);
+  batch.rays = Tensor::empty({n, locations, options.labels.rays}, DType::f32, host);
+  batch.centerness = Tensor::empty({n, locations}, DType::f32, host);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const PolarSample& sample = samples[i];
+    write_image(sample, options.input, width, height, row<float>(batch.image, i).data());
+    const cpu::ImageTargets targets = cpu::image_targets(sample.objects, height, width, options.labels);
+    const std::span<int32_t> label = row<int32_t>(batch.label, i);
+    cpu::write_targets(targets, {label, {}, row<float>(batch.box, i), row<float>(batch.rays, i),
+                                 row<float>(batch.centerness, i)});
+    ignore_crowds(sample.crowds, grids, label);
+    batch.pictures.push_back(sample.info);
+    batch.counts += sample.counts;
+  }
+  return batch;
+}
+
+Tensor polar_input(const Image& picture, const PolarInputOptions& options, Device& host, PictureInfo& info) {
+  AZ_CHECK(!options.scale.scales.empty(), "scale: none is given");
+  PolarSample sample;
+  sample.info = info;
+  sample.info.original = {picture.width, picture.height};
+  sample.info.placement = resize_placement(sample.info.original, options.scale.scales[0], options.scale.keep_ratio);
+  sample.window = place_image(picture, sample.info.placement, {});
+  const int width = padded_size(sample.window.width, options.divisor);
+  const int height = padded_size(sample.window.height, options.divisor);
+  Tensor input = Tensor::empty({1, height, width, 3}, DType::f32, host);
+  write_image(sample, options, width, height, input.mutable_data<float>());
+  info = sample.info;
+  return input;
+}
+
+}  // namespace az::data
