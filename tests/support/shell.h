@@ -4,8 +4,6 @@
 #include <filesystem>
 #include <string>
 
-#include "tests/support/temporary.h"
-
 namespace az::test {
 
 struct ShellResult {
@@ -21,7 +19,5 @@ std::string quoted(const std::string& text);
 
 /// The repository's root: AZIMUTH_SOURCE, which ctest sets.
 std::filesystem::path source_root();
-
-using ScratchFolder = TemporaryFolder;
 
 }  // namespace az::test
