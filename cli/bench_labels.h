@@ -15,14 +15,14 @@ struct BenchLabelsOptions {
 
 /// Medians over the repeats, one thread, in milliseconds.
 struct BenchLabels {
-  double ms = 0;            // contours, centres, assignment and rays: the whole of the labels
-  double ms_min = 0;        // fastest repeat of that
-  double contours_ms = 0;   // contours and mass centres
-  double rays_ms = 0;       // assignment and rays
-  double dense_ms = 0;      // besides: writing dense targets for all locations
+  double ms = 0;           // contours, centres, assignment and rays: the whole of the labels
+  double ms_min = 0;       // fastest repeat of that
+  double contours_ms = 0;  // contours and mass centres
+  double rays_ms = 0;      // assignment and rays
+  double dense_ms = 0;     // besides: writing dense targets for all locations
   int objects = 0;
   int positives = 0;
-  int contour_points = 0;   // of all objects
+  int contour_points = 0;  // of all objects
   int64_t locations = 0;
 };
 

@@ -15,7 +15,9 @@ namespace {
 class Window {
  public:
   Window(const MaskView& mask, const Rect& bounds)
-      : width_(bounds.width + 2), height_(bounds.height + 2), pixels_(static_cast<size_t>(width_) * static_cast<size_t>(height_)) {
+      : width_(bounds.width + 2),
+        height_(bounds.height + 2),
+        pixels_(static_cast<size_t>(width_) * static_cast<size_t>(height_)) {
     for (int y = 0; y < bounds.height; ++y) {
       const uint8_t* source = mask.pixels + (bounds.y + y) * mask.stride + bounds.x;
       std::memcpy(row(y + 1) + 1, source, static_cast<size_t>(bounds.width));
@@ -181,8 +183,8 @@ void find_centre(ObjectShape& shape) {
 ObjectShape describe(const MaskView& mask, const Rect& bounds) {
   AZ_CHECK(bounds.x >= 0 && bounds.y >= 0 && bounds.width >= 0 && bounds.height >= 0 &&
                bounds.width <= mask.width - bounds.x && bounds.height <= mask.height - bounds.y,
-           "contour: rectangle x {} y {} {}x{} leaves the mask of {}x{}", bounds.x, bounds.y, bounds.width, bounds.height,
-           mask.width, mask.height);
+           "contour: rectangle x {} y {} {}x{} leaves the mask of {}x{}", bounds.x, bounds.y, bounds.width,
+           bounds.height, mask.width, mask.height);
   const Window window(mask, bounds);
   ObjectShape shape;
   int64_t best = -1;

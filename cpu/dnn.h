@@ -1,7 +1,9 @@
 // oneDNN behind the CPU device. Nothing outside cpu/ includes this header.
 #pragma once
 
+#include <array>
 #include <dnnl.hpp>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -49,6 +51,8 @@ class CpuDevice::Dnn {
   ConvPlan& conv_plan(const ConvKey& key);
   /// By the weight tensor's id: one packed form for each layout, all of its latest version.
   std::unordered_map<uint64_t, std::vector<PackedWeights>> packed;
+  /// Matrix products by batch, m, n, k and the two transpositions (cpu/matmul.cpp).
+  std::map<std::array<int64_t, 6>, dnnl::matmul> products;
 
  private:
   ConvPlan make_plan(const ConvKey& key);

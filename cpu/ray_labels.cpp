@@ -66,13 +66,16 @@ struct Claim {
 };
 
 /// The winning claims, ascending by location: the object with the smallest box, of equal ones the first.
-std::vector<Claim> assign(std::span<const LabelObject> objects, std::span<const LevelGrid> grids, const LabelOptions& options) {
+std::vector<Claim> assign(std::span<const LabelObject> objects, std::span<const LevelGrid> grids,
+                          const LabelOptions& options) {
   std::vector<Claim> claims;
   for (size_t o = 0; o < objects.size(); ++o) {
     if (objects[o].shape.contour.empty() || !(box_area(objects[o].box) < kNoArea)) continue;
     for (size_t level = 0; level < grids.size(); ++level) {
       for_claimed(objects[o], grids[level], options.ranges[level], options.center_radius,
-                  [&](int64_t location, int x, int y) { claims.push_back({location, static_cast<int32_t>(o), x, y}); });
+                  [&](int64_t location, int x, int y) {
+                    claims.push_back({location, static_cast<int32_t>(o), x, y});
+                  });
     }
   }
   auto area = [&](const Claim& c) { return box_area(objects[static_cast<size_t>(c.object)].box); };
@@ -81,15 +84,16 @@ std::vector<Claim> assign(std::span<const LabelObject> objects, std::span<const 
     if (area(a) != area(b)) return area(a) < area(b);
     return a.object < b.object;
   });
-  const auto rest = std::ranges::unique(claims, {}, &Claim::location);
-  claims.erase(rest.begin(), rest.end());
+  const auto same_place = [](const Claim& a, const Claim& b) { return a.location == b.location; };
+  claims.erase(std::unique(claims.begin(), claims.end(), same_place), claims.end());
   return claims;
 }
 
 void check_options(const LabelOptions& options) {
   AZ_CHECK(options.rays >= 3 && options.rays <= 360, "ray labels: rays = {}, want 3 to 360", options.rays);
   AZ_CHECK(options.strides.size() == options.ranges.size() && !options.strides.empty(),
-           "ray labels: {} strides but {} ranges; give one range a level", options.strides.size(), options.ranges.size());
+           "ray labels: {} strides but {} ranges; give one range a level", options.strides.size(),
+           options.ranges.size());
 }
 
 }  // namespace

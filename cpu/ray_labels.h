@@ -16,10 +16,12 @@ struct LabelOptions {
   int rays = 36;  // 3..360
   std::vector<int> strides = {8, 16, 32, 64, 128};
   /// Per level the smallest and largest distance from a location to a side of its box, both inclusive.
-  std::vector<std::pair<float, float>> ranges = {{-1.f, 64.f}, {64.f, 128.f}, {128.f, 256.f}, {256.f, 512.f}, {512.f, 1e8f}};
+  std::vector<std::pair<float, float>> ranges = {
+      {-1.f, 64.f}, {64.f, 128.f}, {128.f, 256.f}, {256.f, 512.f}, {512.f, 1e8f}};
   float center_radius = 1.5f;  // half window around the mass centre, in strides
   LabelMode mode = LabelMode::compat;
-  int fill_max_run = kFillMaxRun;  // filled: longer gaps stay missing, and so do all when fewer than a third of the rays are found
+  int fill_max_run =
+      kFillMaxRun;  // filled: longer gaps stay missing, and so do all when fewer than a third of the rays are found
   /// The reference makes a whole image background when the first object's mass centre has x = 0; for comparisons only.
   bool compat_wipe_when_center_x_zero = false;
 };

@@ -11,8 +11,8 @@
 namespace az::cpu {
 namespace {
 
-constexpr int kBlock = 256;         // contour pixels handled at a time
-constexpr float kUnsure = 1e-3f;    // degrees; the polynomial below is good to 3e-5
+constexpr int kBlock = 256;       // contour pixels handled at a time
+constexpr float kUnsure = 1e-3f;  // degrees; the polynomial below is good to 3e-5
 constexpr double kPi = std::numbers::pi;
 
 /// Direction of (dx, dy) in degrees, 0..360, good to 3e-5; arctangent by Abramowitz and Stegun 4.4.49.
@@ -44,7 +44,7 @@ AZ_SIMD void bin_block(const float* xs, const float* ys, int count, float x, flo
     const float t = fast_degrees(dx, dy);
     const int32_t bin = static_cast<int32_t>(t);
     const float part = t - static_cast<float>(bin);
-    bins[i] = (part > kUnsure) & (part < 1.0f - kUnsure) ? bin : -1;
+    bins[i] = ((part > kUnsure) & (part < 1.0f - kUnsure)) ? bin : -1;
     squared[i] = dx * dx + dy * dy;
   }
 }
@@ -118,7 +118,8 @@ void RayCaster::cast(int x, int y, LabelMode mode, int fill_max_run, std::span<f
   }
   const size_t found = static_cast<size_t>(std::ranges::count_if(out, [](float d) { return d >= 0; }));
   if (mode == LabelMode::exact && found > 0) interpolate_gaps(out, out.size());
-  if (mode == LabelMode::filled && found * 3 >= out.size()) interpolate_gaps(out, static_cast<size_t>(std::max(fill_max_run, 0)));
+  if (mode == LabelMode::filled && found * 3 >= out.size())
+    interpolate_gaps(out, static_cast<size_t>(std::max(fill_max_run, 0)));
   for (float& d : out) d = d < 0 ? math::kMissingRay : d;
 }
 

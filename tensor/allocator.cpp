@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <exception>
 
 namespace az {
 namespace {
@@ -22,25 +23,22 @@ int64_t size_class(int64_t bytes) {
 
 struct Allocator::Event {
   bool allocates = true;
-  int64_t bytes = 0;     // of an allocation
-  int64_t of = -1;       // of a release: the index of the allocation's event
+  int64_t bytes = 0;      // of an allocation
+  int64_t of = -1;        // of a release: the index of the allocation's event
   int64_t released = -1;  // of an allocation: the index of its release, -1 if it outlived the step
 };
 
 struct Allocator::Plan {
   std::vector<Event> events;
   std::vector<int64_t> offsets;  // per event; -1: not in the slab
-  void* slab = nullptr;
   int64_t slab_bytes = 0;
-  int64_t live_blocks = 0;
 };
 
 Allocator::Allocator(std::unique_ptr<RawMemory> memory) : memory_(std::move(memory)) {}
 
 Allocator::~Allocator() {
-  trim();
-  for (auto& [key, plan] : plans_)
-    if (plan->slab) memory_->release(plan->slab, plan->slab_bytes);
+  release_cache();
+  if (slab_) memory_->release(slab_, slab_bytes_);
 }
 
 void* Allocator::allocate(int64_t bytes) {
@@ -78,9 +76,9 @@ void* Allocator::allocate_planned(int64_t bytes) {
     follows_plan_ = same;
     // The record's prefix equals the plan's, so exactly the plan's blocks are alive and this offset is free.
     if (same && plan_->offsets[static_cast<size_t>(index)] >= 0) {
-      block = static_cast<char*>(plan_->slab) + plan_->offsets[static_cast<size_t>(index)];
-      live_[block] = Block{.bytes = bytes, .plan = plan_};
-      ++plan_->live_blocks;
+      block = static_cast<char*>(slab_) + plan_->offsets[static_cast<size_t>(index)];
+      live_[block] = Block{.bytes = bytes, .in_slab = true};
+      ++slab_live_blocks_;
     }
   }
   if (!block) block = allocate_cached(bytes);
@@ -106,8 +104,8 @@ void Allocator::release(void* block) noexcept {
                       plan_->events[static_cast<size_t>(index)].of == info.event;
     }
   }
-  if (info.plan) {
-    --info.plan->live_blocks;
+  if (info.in_slab) {
+    --slab_live_blocks_;
   } else {
     cache_[info.bytes].push_back(block);
   }
@@ -121,8 +119,8 @@ void Allocator::begin_step(uint64_t key) {
   auto& plan = plans_[key];
   if (!plan) plan = std::make_unique<Plan>();
   plan_ = plan.get();
-  // A tensor that outlived an earlier step of this plan would be overwritten: run this one from the cache.
-  follows_plan_ = plan_->slab && plan_->live_blocks == 0;
+  // A tensor that outlived an earlier step in the slab would be overwritten: run this one from the cache.
+  follows_plan_ = !plan_->events.empty() && slab_live_blocks_ == 0 && plan_->slab_bytes <= slab_bytes_;
   record_ = std::make_unique<std::vector<Event>>();
   record_->reserve(plan_->events.size());
 }
@@ -131,22 +129,18 @@ void Allocator::end_step() {
   const std::lock_guard lock(mutex_);
   if (--step_depth_ > 0) return;
   const bool repeated = follows_plan_ && record_->size() == plan_->events.size();
-  if (!repeated && plan_->live_blocks == 0) {
+  if (!repeated) {
     plan_->events = std::move(*record_);
     solve(*plan_);
   }
+  if (slab_live_blocks_ == 0) grow_slab(plan_->slab_bytes);
   record_.reset();
   plan_ = nullptr;
 }
 
 /// Greedy by size: the largest block first, each at the lowest offset free over its whole life. (Pisarchyk and Lee,
 /// "Efficient Memory Management for Deep Neural Net Inference", 2020, section 4.)
-void Allocator::solve(Plan& plan) {
-  if (plan.slab) {
-    memory_->release(plan.slab, plan.slab_bytes);
-    stats_.reserved_bytes -= plan.slab_bytes;
-    plan.slab = nullptr;
-  }
+void Allocator::solve(Plan& plan) const {
   const auto& events = plan.events;
   plan.offsets.assign(events.size(), -1);
   std::vector<size_t> order;
@@ -155,7 +149,7 @@ void Allocator::solve(Plan& plan) {
   std::ranges::stable_sort(order, [&](size_t a, size_t b) { return events[a].bytes > events[b].bytes; });
 
   std::vector<size_t> placed;  // by offset
-  int64_t slab_bytes = 0;
+  plan.slab_bytes = 0;
   for (const size_t i : order) {
     const auto begin = static_cast<int64_t>(i);
     int64_t offset = 0;
@@ -166,23 +160,36 @@ void Allocator::solve(Plan& plan) {
       offset = std::max(offset, plan.offsets[j] + events[j].bytes);
     }
     plan.offsets[i] = offset;
-    slab_bytes = std::max(slab_bytes, offset + events[i].bytes);
+    plan.slab_bytes = std::max(plan.slab_bytes, offset + events[i].bytes);
     const auto at = std::ranges::upper_bound(placed, offset, {}, [&](size_t j) { return plan.offsets[j]; });
     placed.insert(at, i);
   }
-  if (slab_bytes == 0) return;
+}
+
+/// Called with no block alive in the slab. Where memory is short the slab is gone and steps run from the cache; it does
+/// not throw, for a step also ends while an exception passes.
+void Allocator::grow_slab(int64_t bytes) noexcept {
+  if (bytes <= slab_bytes_) return;
   // What the recording step took from the cache is free again now; the slab replaces it.
-  for (auto& [bytes, blocks] : cache_) {
-    for (void* block : blocks) {
-      memory_->release(block, bytes);
-      stats_.reserved_bytes -= bytes;
-    }
-    blocks.clear();
+  release_cache();
+  if (slab_) memory_->release(slab_, slab_bytes_);
+  stats_.reserved_bytes -= slab_bytes_;
+  slab_ = nullptr;
+  slab_bytes_ = 0;
+  ++slab_generation_;
+  try {
+    slab_ = memory_->allocate(bytes);
+  } catch (const std::exception&) {
+    return;
   }
-  plan.slab = memory_->allocate(slab_bytes);
-  plan.slab_bytes = slab_bytes;
+  slab_bytes_ = bytes;
   ++stats_.raw_allocations;
-  stats_.reserved_bytes += slab_bytes;
+  stats_.reserved_bytes += bytes;
+}
+
+uint64_t Allocator::arena_generation() const {
+  const std::lock_guard lock(mutex_);
+  return slab_generation_;
 }
 
 AllocatorStats Allocator::stats() const {
@@ -192,6 +199,10 @@ AllocatorStats Allocator::stats() const {
 
 void Allocator::trim() {
   const std::lock_guard lock(mutex_);
+  release_cache();
+}
+
+void Allocator::release_cache() noexcept {
   for (auto& [bytes, blocks] : cache_) {
     for (void* block : blocks) {
       memory_->release(block, bytes);

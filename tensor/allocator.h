@@ -1,9 +1,10 @@
 // Device memory: a cache of freed blocks, and an arena for work that repeats.
 //
 // A training step or an inference asks for the same sizes in the same order each time. The first run of such a scope is
-// recorded (sizes and lifetimes), a plan gives every block an offset in one slab so that blocks alive together do not
+// recorded (sizes and lifetimes), a plan gives every block an offset in a slab so that blocks alive together do not
 // overlap, and later runs take their addresses from the plan: same calls, same addresses, nothing allocated. A run that
-// departs from the record goes on with the cache and is recorded anew.
+// departs from the record goes on with the cache and is recorded anew. All plans share the slab, which is as large as
+// the largest needs: training on images of many sizes takes the memory of the largest, not of their sum.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +48,9 @@ class Allocator {
   void begin_step(uint64_t key);
   void end_step();
 
+  /// Changes whenever the slab moves: addresses kept from a planned step (a captured graph) hold only while it is
+  /// equal.
+  uint64_t arena_generation() const;
   AllocatorStats stats() const;
   /// Gives cached blocks that nobody uses back to RawMemory.
   void trim();
@@ -58,12 +62,14 @@ class Allocator {
     int64_t bytes = 0;
     int64_t event = -1;  // index of its allocation in the running step's record, or -1
     uint64_t step = 0;   // the step that allocated it
-    Plan* plan = nullptr;  // set: the block lies in this plan's slab
+    bool in_slab = false;
   };
 
   void* allocate_cached(int64_t bytes);
   void* allocate_planned(int64_t bytes);
-  void solve(Plan& plan);
+  void release_cache() noexcept;
+  void solve(Plan& plan) const;
+  void grow_slab(int64_t bytes) noexcept;
 
   std::unique_ptr<RawMemory> memory_;
   mutable std::mutex mutex_;
@@ -71,6 +77,11 @@ class Allocator {
   std::unordered_map<int64_t, std::vector<void*>> cache_;
   std::unordered_map<uint64_t, std::unique_ptr<Plan>> plans_;
   AllocatorStats stats_;
+
+  void* slab_ = nullptr;
+  int64_t slab_bytes_ = 0;
+  int64_t slab_live_blocks_ = 0;
+  uint64_t slab_generation_ = 0;
 
   Plan* plan_ = nullptr;  // of the running step
   std::unique_ptr<std::vector<Event>> record_;

@@ -62,6 +62,8 @@ struct Tensor::Storage {
 };
 
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device& device) {
+  constexpr int64_t kMostElements = int64_t{1} << 56;  // so that bytes, rounded up, are counted too
+  AZ_CHECK(shape.numel() <= kMostElements, "tensor: {} has more elements than any memory", shape.str());
   Tensor t;
   t.shape_ = shape;
   t.dtype_ = dtype;

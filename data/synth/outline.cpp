@@ -27,7 +27,7 @@ std::vector<Point> polar(const Radius& radius) {
 
 Shape starfish(Rng& rng) {
   Shape shape{.kind = Kind::starfish};
-  const double power = rng.uniform(1, 1.5);
+  const double power = rng.uniform(1, 1.35);
   const double lopsided = rng.uniform(0, 0.08);
   const double side = rng.uniform();
   shape.outline = polar([&](double t) {
@@ -51,13 +51,13 @@ Shape melon(Rng& rng) {
 // Nose at u = -1, the stem of the tail at u = 0.5, its tips near u = 1.
 Shape fish(Rng& rng) {
   Shape shape{.kind = Kind::fish};
-  const double half = rng.uniform(0.36, 0.52);
-  const double fin = rng.uniform(0.1, 0.26);
+  const double half = rng.uniform(0.38, 0.54);
+  const double fin = rng.uniform(0.08, 0.2);
   const double fin_at = rng.uniform(0.42, 0.58);
-  const double tail = rng.uniform(0.34, 0.5);
+  const double tail = rng.uniform(0.28, 0.38);
   const double fork = rng.uniform(0.68, 0.82);
   shape.aspect = static_cast<float>(half);
-  const auto side = [&](double q) { return std::max(half * portable_pow(sine(0.5 * q), 0.8), q > 0.5 ? 0.07 : 0.0); };
+  const auto side = [&](double q) { return std::max(half * portable_pow(sine(0.5 * q), 0.8), q > 0.5 ? 0.1 : 0.0); };
   constexpr int kSide = 60;
   for (int i = 0; i <= kSide; ++i) {
     const double q = static_cast<double>(i) / kSide;
@@ -67,8 +67,8 @@ Shape fish(Rng& rng) {
                                  : 1 - smooth_step(0.0F, 0.8F, static_cast<float>(from));
     shape.outline.push_back({-1 + 1.5 * q, -side(q) - fin * bump});
   }
-  const double top_tip = rng.uniform(0.9, 1.05);
-  const double low_tip = rng.uniform(0.9, 1.05);
+  const double top_tip = rng.uniform(0.84, 0.98);
+  const double low_tip = rng.uniform(0.84, 0.98);
   shape.outline.push_back({top_tip, -tail});
   shape.outline.push_back({fork, 0});
   shape.outline.push_back({low_tip, tail});
@@ -81,7 +81,7 @@ Shape fish(Rng& rng) {
 
 Shape banana(Rng& rng) {
   Shape shape{.kind = Kind::banana};
-  const double half_angle = rng.uniform(0.7, 1.1) / 6.283185307179586;
+  const double half_angle = rng.uniform(0.65, 1.0) / 6.283185307179586;
   const double half_width = rng.uniform(0.24, 0.34);
   shape.aspect = static_cast<float>(half_angle);
   shape.middle = static_cast<float>(-0.5 * (1 + cosine(half_angle)));  // the arc hangs below its centre, about v = 0
@@ -114,7 +114,7 @@ Shape parcel(Rng& rng) {
 Shape flower(Rng& rng) {
   Shape shape{.kind = Kind::flower};
   const auto petals = static_cast<double>(rng.integer(5, 7));
-  const double depth = rng.uniform(0.09, 0.17);
+  const double depth = rng.uniform(0.08, 0.15);
   shape.petals = static_cast<float>(petals);
   shape.outline = polar([&](double t) {
     const double wave = cosine(petals * t);

@@ -73,7 +73,7 @@ bool fits(Stage& stage, const Placed& object) {
     if (owner >= 0) ++shown[static_cast<size_t>(owner)];
   for (size_t i = 0; i < taken.size(); ++i) {
     const double left = static_cast<double>(shown[i] - taken[i]);
-    if (taken[i] > 0 && left < std::max(160.0, 0.5 * static_cast<double>(stage.placed[i].whole_area))) return false;
+    if (taken[i] > 0 && left < std::max(160.0, 0.6 * static_cast<double>(stage.placed[i].whole_area))) return false;
   }
   return true;
 }
@@ -138,15 +138,15 @@ void add_object(Stage& stage, double size_px, Rng& rng) {
 void add_bar(Stage& stage, const Placed& object, Rng& rng) {
   const double half_width = std::min(rng.uniform(1.2, 5), 0.05 * object.size_px);
   const auto side = static_cast<float>(rng.uniform());
-  const double aside = object.size_px * rng.uniform(0.18, 0.45);
+  const double aside = object.size_px * rng.uniform(0.28, 0.46);
   const double x = object.pose.centre.x + aside * static_cast<double>(cos_turns(side));
   const double y = object.pose.centre.y + aside * static_cast<double>(sin_turns(side));
   // Mostly across the way to the centre, so that a piece comes off.
-  const auto turn = side + 0.25F + static_cast<float>(rng.uniform(-0.07, 0.07));
+  const auto turn = side + 0.25F + static_cast<float>(rng.uniform(-0.12, 0.12));
   const double dx = static_cast<double>(cos_turns(turn));
   const double dy = static_cast<double>(sin_turns(turn));
-  const double ahead = rng.uniform(0.9, 3) * object.size_px;
-  const double behind = rng.uniform(0.9, 3) * object.size_px;
+  const double ahead = rng.uniform(0.3, 1.5) * object.size_px;
+  const double behind = rng.uniform(0.3, 1.5) * object.size_px;
   const Point a{x + ahead * dx, y + ahead * dy};
   const Point b{x - behind * dx, y - behind * dy};
   const std::vector<Point> outline = {{a.x - half_width * dy, a.y + half_width * dx},
@@ -178,7 +178,7 @@ void add_bars(Stage& stage, Rng& rng) {
   std::vector<size_t> wide;
   for (size_t i = 0; i < stage.placed.size(); ++i)
     if (stage.placed[i].size_px > 24) wide.push_back(i);
-  if (wide.empty() || !rng.chance(0.22)) return;
+  if (wide.empty() || !rng.chance(0.3)) return;
   const int64_t bars = rng.integer(1, 3);
   for (int64_t k = 0; k < bars; ++k) {
     const size_t target = wide[static_cast<size_t>(rng.integer(0, static_cast<int64_t>(wide.size()) - 1))];

@@ -29,7 +29,8 @@ AZ_SIMD float largest(const float* logits, size_t count) {
   best.fill(-std::numeric_limits<float>::infinity());
   size_t c = 0;
   for (; c + kLanes <= count; c += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) best[lane] = logits[c + lane] > best[lane] ? logits[c + lane] : best[lane];
+    for (size_t lane = 0; lane < kLanes; ++lane)
+      best[lane] = logits[c + lane] > best[lane] ? logits[c + lane] : best[lane];
   }
   for (; c < count; ++c) best[0] = logits[c] > best[0] ? logits[c] : best[0];
   return *std::ranges::max_element(best);
@@ -38,10 +39,10 @@ AZ_SIMD float largest(const float* logits, size_t count) {
 /// The locations that survive nms_pre, of all levels, with what is decoded from them.
 struct Candidates {
   std::vector<int64_t> location;
-  std::vector<const float*> cls;   // [classes] logits
-  std::vector<float> centerness;   // probability
-  std::vector<math::Box> box;      // original picture
-  std::vector<float> polygon;      // [n, rays, 2], original picture
+  std::vector<const float*> cls;  // [classes] logits
+  std::vector<float> centerness;  // probability
+  std::vector<math::Box> box;     // original picture
+  std::vector<float> polygon;     // [n, rays, 2], original picture
 };
 
 void check(std::span<const LevelOutputs> levels, const ImageGeometry& geometry, const PostprocessOptions& options) {
@@ -65,8 +66,8 @@ void check(std::span<const LevelOutputs> levels, const ImageGeometry& geometry, 
   }
 }
 
-/// Indices of a level's best locations by max over classes of p * centerness, best first; all, in order, if they are few.
-/// The sigmoid rises, so the largest logit gives the largest p.
+/// Indices of a level's best locations by max over classes of p * centerness, best first; all, in order, if they are
+/// few. The sigmoid rises, so the largest logit gives the largest p.
 std::vector<size_t> best_locations(const LevelOutputs& level, size_t classes, int keep) {
   std::vector<size_t> order(level.centerness.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -118,8 +119,9 @@ class Decoder {
       return;
     }
     const float* d = &level.box[i * 4];
-    out.box.push_back({math::clamp_to(x - d[0], last_x_) / geometry_.scale_x, math::clamp_to(y - d[1], last_y_) / geometry_.scale_y,
-                       math::clamp_to(x + d[2], last_x_) / geometry_.scale_x, math::clamp_to(y + d[3], last_y_) / geometry_.scale_y});
+    out.box.push_back(
+        {math::clamp_to(x - d[0], last_x_) / geometry_.scale_x, math::clamp_to(y - d[1], last_y_) / geometry_.scale_y,
+         math::clamp_to(x + d[2], last_x_) / geometry_.scale_x, math::clamp_to(y + d[3], last_y_) / geometry_.scale_y});
   }
 
  private:
@@ -129,7 +131,8 @@ class Decoder {
   std::vector<math::Direction> directions_;
 };
 
-Candidates select(std::span<const LevelOutputs> levels, const ImageGeometry& geometry, const PostprocessOptions& options) {
+Candidates select(std::span<const LevelOutputs> levels, const ImageGeometry& geometry,
+                  const PostprocessOptions& options) {
   const Decoder decoder(geometry, options);
   const float hopeless = hopeless_logit(options.score_threshold);
   const size_t classes = static_cast<size_t>(options.classes);
@@ -187,7 +190,8 @@ std::vector<Hit> suppress(const Candidates& candidates, const PostprocessOptions
 
 }  // namespace
 
-Detections postprocess(std::span<const LevelOutputs> levels, const ImageGeometry& geometry, const PostprocessOptions& options) {
+Detections postprocess(std::span<const LevelOutputs> levels, const ImageGeometry& geometry,
+                       const PostprocessOptions& options) {
   check(levels, geometry, options);
   const Candidates candidates = select(levels, geometry, options);
   std::vector<Hit> hits = suppress(candidates, options);
@@ -236,8 +240,10 @@ cpu::Mask ray_ceiling_mask(const cpu::Mask& mask, int rays, cpu::LabelMode mode,
   for (int k = 0; k < rays; ++k) {
     const math::Direction u = math::ray_direction(k, rays);
     const float length = lengths[static_cast<size_t>(k)];
-    polygon.push_back(math::ray_vertex(static_cast<float>(shape.centre.x), length, u.x, static_cast<float>(mask.width - 1)));
-    polygon.push_back(math::ray_vertex(static_cast<float>(shape.centre.y), length, u.y, static_cast<float>(mask.height - 1)));
+    polygon.push_back(
+        math::ray_vertex(static_cast<float>(shape.centre.x), length, u.x, static_cast<float>(mask.width - 1)));
+    polygon.push_back(
+        math::ray_vertex(static_cast<float>(shape.centre.y), length, u.y, static_cast<float>(mask.height - 1)));
   }
   return cpu::PolygonFill(integer_vertices(polygon, round), mask.height, mask.width).to_mask();
 }

@@ -27,13 +27,13 @@ struct LevelOutputs {
 struct PostprocessOptions {
   int classes = 80;  // without the background
   int rays = 36;
-  int nms_pre = 1000;  // best locations kept of each level; 0 keeps all
+  int nms_pre = 1000;             // best locations kept of each level; 0 keeps all
   float score_threshold = 0.05f;  // on the class probability alone
   float nms_iou = 0.5f;
   int max_per_image = 100;
-  float center_bias = 0.5f;      // score = p * (centerness + bias), so that it may reach 1.5
-  bool mask_nms = false;         // suppress by the polygon's bounding rectangle; always so without box distances
-  bool round_vertices = false;   // to the nearest pixel; the reference truncates
+  float center_bias = 0.5f;     // score = p * (centerness + bias), so that it may reach 1.5
+  bool mask_nms = false;        // suppress by the polygon's bounding rectangle; always so without box distances
+  bool round_vertices = false;  // to the nearest pixel; the reference truncates
 };
 
 /// How the network's input relates to the picture.
@@ -63,7 +63,8 @@ struct Detections {
 };
 
 /// Error: outputs whose sizes do not fit the level, the classes or the rays; a geometry without pixels.
-Detections postprocess(std::span<const LevelOutputs> levels, const ImageGeometry& geometry, const PostprocessOptions& options);
+Detections postprocess(std::span<const LevelOutputs> levels, const ImageGeometry& geometry,
+                       const PostprocessOptions& options);
 
 /// Integer vertices of polygon [rays, 2]: truncated towards zero, or rounded to the nearest.
 std::vector<cpu::Point> integer_vertices(std::span<const float> polygon, bool round);

@@ -101,7 +101,8 @@ TEST_CASE("only the given rectangle is looked at, and coordinates stay the mask'
   CHECK(shape.contour.front() == Point{3, 1});
   CHECK(shape.pixels == 9);
   CHECK(shape.centre == Point{4, 2});
-  CHECK_THROWS_WITH_AS(cpu::describe(d.view, {5, 1, 3, 3}), "contour: rectangle x 5 y 1 3x3 leaves the mask of 7x4", Error);
+  CHECK_THROWS_WITH_AS(cpu::describe(d.view, {5, 1, 3, 3}), "contour: rectangle x 5 y 1 3x3 leaves the mask of 7x4",
+                       Error);
   CHECK_THROWS_AS(cpu::describe(d.view, {-1, 0, 3, 3}), Error);
 }
 

@@ -66,8 +66,9 @@ TEST_CASE("where a polygon covers itself twice it is empty inside") {
 
 TEST_CASE("what lies outside the canvas is cut off, however far") {
   CHECK(draw({{-5, -5}, {2, -5}, {2, 1}, {-5, 1}}, 3, 4) == std::vector<std::string>{"###.", "###.", "...."});
-  CHECK(draw({{-1000000000, -1000000000}, {2000000000, -1000000000}, {2000000000, 2000000000}, {-1000000000, 2000000000}}, 2, 3) ==
-        std::vector<std::string>{"###", "###"});
+  CHECK(
+      draw({{-1000000000, -1000000000}, {2000000000, -1000000000}, {2000000000, 2000000000}, {-1000000000, 2000000000}},
+           2, 3) == std::vector<std::string>{"###", "###"});
   CHECK(PolygonFill(std::vector<Point>{{10, 10}, {12, 10}, {11, 15}}, 5, 5).pixel_count() == 0);
   CHECK(PolygonFill(std::vector<Point>{{-10, 1}, {-2, 1}, {-4, 3}}, 5, 5).to_rle().counts == std::vector<uint32_t>{25});
   CHECK(PolygonFill({}, 5, 5).to_rle().counts == std::vector<uint32_t>{25});

@@ -36,7 +36,8 @@ std::vector<int32_t> winners_by_the_book(std::span<const cpu::LabelObject> objec
       for (size_t o = 0; o < objects.size(); ++o) {
         const auto& b = objects[o].box;
         const float r = options.center_radius * static_cast<float>(s);
-        const float cx = static_cast<float>(objects[o].shape.centre.x), cy = static_cast<float>(objects[o].shape.centre.y);
+        const float cx = static_cast<float>(objects[o].shape.centre.x),
+                    cy = static_cast<float>(objects[o].shape.centre.y);
         const bool in = x > std::max(cx - r, b[0]) && x < std::min(cx + r, b[2]) && y > std::max(cy - r, b[1]) &&
                         y < std::min(cy + r, b[3]);
         const float m = std::max({x - b[0], y - b[1], b[2] - x, b[3] - y});

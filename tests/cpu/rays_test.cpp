@@ -24,7 +24,8 @@ std::vector<Point> square(int x, int y, int r) {
   return points;
 }
 
-std::vector<float> cast(const std::vector<Point>& contour, int x, int y, LabelMode mode, size_t rays = 36, int run = 3) {
+std::vector<float> cast(const std::vector<Point>& contour, int x, int y, LabelMode mode, size_t rays = 36,
+                        int run = 3) {
   std::vector<float> out(rays);
   cpu::RayCaster(contour).cast(x, y, mode, run, out);
   return out;
@@ -76,7 +77,8 @@ TEST_CASE("compat rays take the farthest pixel of the first occupied bin, withou
 TEST_CASE("a ray looks one bin up before one bin down, and no farther than a third of the step") {
   const auto at = [](double degrees, double length) {
     const double a = degrees * std::numbers::pi / 180;
-    return Point{static_cast<int>(std::lround(length * std::sin(a))), static_cast<int>(std::lround(length * std::cos(a)))};
+    return Point{static_cast<int>(std::lround(length * std::sin(a))),
+                 static_cast<int>(std::lround(length * std::cos(a)))};
   };
   CHECK(cast({at(51.5, 1000), at(49.5, 900)}, 0, 0, LabelMode::compat)[5] == doctest::Approx(1000).epsilon(1e-3));
   CHECK(cast({at(49.5, 900), at(52.5, 1000)}, 0, 0, LabelMode::compat)[5] == doctest::Approx(900).epsilon(1e-3));

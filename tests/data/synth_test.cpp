@@ -12,7 +12,7 @@
 #include "data/synth/raster.h"
 #include "data/synth/scene.h"
 #include "data/synth_coco.h"
-#include "support/temporary.h"
+#include "tests/support/temporary.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
 

@@ -25,7 +25,8 @@ struct Level {
 
   float& logit(int row, int column, int c) { return cls[static_cast<size_t>((row * kWidth + column) * kClasses + c)]; }
   std::vector<pm::LevelOutputs> outputs(bool boxes = true) const {
-    return {{kHeight, kWidth, kStride, cls, centerness, boxes ? std::span<const float>(box) : std::span<const float>(), rays}};
+    return {{kHeight, kWidth, kStride, cls, centerness, boxes ? std::span<const float>(box) : std::span<const float>(),
+             rays}};
   }
 };
 
@@ -167,7 +168,8 @@ TEST_CASE("vertices are truncated or rounded") {
 TEST_CASE("the ray ceiling of a disc is nearly the disc, and of nothing nothing") {
   cpu::Mask disc{120, 150, std::vector<uint8_t>(120 * 150)};
   for (int y = 0; y < 120; ++y) {
-    for (int x = 0; x < 150; ++x) disc.pixels[static_cast<size_t>(y * 150 + x)] = (x - 70) * (x - 70) + (y - 55) * (y - 55) <= 45 * 45;
+    for (int x = 0; x < 150; ++x)
+      disc.pixels[static_cast<size_t>(y * 150 + x)] = (x - 70) * (x - 70) + (y - 55) * (y - 55) <= 45 * 45;
   }
   for (const auto mode : {cpu::LabelMode::compat, cpu::LabelMode::filled, cpu::LabelMode::exact}) {
     const cpu::Mask best = pm::ray_ceiling_mask(disc, 36, mode);
@@ -186,10 +188,11 @@ TEST_CASE("outputs that do not fit are refused") {
   Level level;
   pm::PostprocessOptions o = options();
   o.rays = 35;
-  CHECK_THROWS_WITH_AS(pm::postprocess(level.outputs(), kGeometry, o),
-                       "postprocess: level of 10x8 has 240 class logits, 80 centerness logits, 320 box distances, 2880 ray "
-                       "lengths; want 3 classes and 35 rays",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      pm::postprocess(level.outputs(), kGeometry, o),
+      "postprocess: level of 10x8 has 240 class logits, 80 centerness logits, 320 box distances, 2880 ray "
+      "lengths; want 3 classes and 35 rays",
+      Error);
   CHECK_THROWS_AS(pm::postprocess(level.outputs(), {80, 64, 0, 1, 80, 64}, options()), Error);
   CHECK_THROWS_AS(pm::postprocess(level.outputs(), {80, 0, 1, 1, 80, 64}, options()), Error);
 }

@@ -11,6 +11,8 @@ void run_pipeline(const std::filesystem::path& json_file, Report& report);
 void run_ray_labels_masks(const std::filesystem::path& json_file, Report& report);
 /// Complete targets of one image.
 void run_ray_labels_image(const std::filesystem::path& json_file, Report& report);
+/// Values and gradients of every loss (losses.cpp).
+void run_losses(const std::filesystem::path& json_file, Report& report);
 /// Head outputs to detections and masks.
 void run_postprocess(const std::filesystem::path& json_file, Report& report);
 

@@ -44,7 +44,8 @@ std::vector<Level> fill_levels(const Case& golden) {
     Level& level = levels.at(index[i * 4]);
     std::vector<float>& cls = level.outputs.at("cls");
     const size_t classes = cls.size() / (static_cast<size_t>(level.height) * static_cast<size_t>(level.width));
-    cls.at((index[i * 4 + 2] * static_cast<size_t>(level.width) + index[i * 4 + 3]) * classes + index[i * 4 + 1]) = logit[i];
+    cls.at((index[i * 4 + 2] * static_cast<size_t>(level.width) + index[i * 4 + 3]) * classes + index[i * 4 + 1]) =
+        logit[i];
   }
   return levels;
 }

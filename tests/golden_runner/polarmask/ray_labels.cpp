@@ -16,7 +16,8 @@ std::vector<cpu::Mask> stored_masks(const Case& golden, const std::vector<std::p
   const auto offsets = golden.values<int64_t>("rle_offsets");
   std::vector<cpu::Mask> masks;
   for (size_t i = 0; i + 1 < offsets.size(); ++i) {
-    const cpu::Rle rle{sizes.at(i).first, sizes.at(i).second, {counts.begin() + offsets[i], counts.begin() + offsets[i + 1]}};
+    const cpu::Rle rle{
+        sizes.at(i).first, sizes.at(i).second, {counts.begin() + offsets[i], counts.begin() + offsets[i + 1]}};
     masks.push_back(cpu::rle_decode(rle));
   }
   return masks;

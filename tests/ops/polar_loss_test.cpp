@@ -1,0 +1,252 @@
+#include "ops/polar_loss.h"
+
+#include <doctest/doctest.h>
+#include <omp.h>
+
+#include <cmath>
+#include <functional>
+
+#include "autograd/node.h"
+#include "tensor/error.h"
+#include "tests/support/devices.h"
+#include "tests/support/grad_check.h"
+
+using namespace az;
+
+namespace {
+
+using Values = std::vector<double>;
+
+const std::vector<int64_t> kRows = {0, 1, 31, 32, 257};
+
+/// Every third row is background; with `none`, all are.
+std::vector<int32_t> labels_of(int64_t rows, bool none = false) {
+  std::vector<int32_t> labels;
+  for (int64_t i = 0; i < rows; ++i) labels.push_back(none || i % 3 == 1 ? 0 : static_cast<int32_t>(1 + i % 5));
+  return labels;
+}
+
+Tensor tensor_of(const std::vector<int32_t>& labels) {
+  return Tensor::from(labels, {static_cast<int64_t>(labels.size())}, test::cpu());
+}
+
+Tensor random(const Shape& shape, double low, double high, uint64_t seed) {
+  return test::uniform(shape, low, high, DType::f64, test::cpu(), seed);
+}
+
+/// sum w * row(i) / sum w over rows with a label, 0 where there is none.
+double weighted_mean(const std::vector<int32_t>& labels, const Values& weight, const std::function<double(size_t)>& row) {
+  double sum = 0, total = 0;
+  for (size_t i = 0; i < labels.size(); ++i)
+    if (labels[i] > 0) {
+      sum += weight[i] * row(i);
+      total += weight[i];
+    }
+  return total > 0 ? sum / total : 0;
+}
+
+double polar_reference(ops::PolarIou kind, const Values& d, const Values& t, size_t row, size_t rays) {
+  double larger = 0, smaller = 0, logs = 0;
+  for (size_t k = row * rays; k < (row + 1) * rays; ++k) {
+    const double power = kind == ops::PolarIou::v3 ? 2 : 1;
+    larger += std::pow(std::max(d[k], t[k]), power);
+    smaller += std::pow(std::min(d[k], t[k]), power);
+    logs += std::log(std::max(d[k], t[k]) / std::max(std::min(d[k], t[k]), 1e-6));
+  }
+  return kind == ops::PolarIou::v2 ? logs / static_cast<double>(rays) : std::log(larger / smaller);
+}
+
+double box_reference(const double* point, const double* d, const double* t) {
+  const auto side = [](double low, double high) { return high - low + 1; };
+  const double width = side(std::max(point[0] - d[0], point[0] - t[0]), std::min(point[0] + d[2], point[0] + t[2]));
+  const double height = side(std::max(point[1] - d[1], point[1] - t[1]), std::min(point[1] + d[3], point[1] + t[3]));
+  const double both = std::max(width, 0.0) * std::max(height, 0.0);
+  const double all = (d[0] + d[2] + 1) * (d[1] + d[3] + 1) + (t[0] + t[2] + 1) * (t[1] + t[3] + 1) - both;
+  return -std::log(std::max(both / all, 1e-6));
+}
+
+void check_close(const Tensor& got, double want, double tolerance) {
+  CHECK(std::abs(got.item() - want) <= tolerance * std::max(1.0, std::abs(want)));
+}
+
+/// f64 against the reference, f32 too, and the gradient of the first input against differences.
+void check_loss(const std::function<Tensor(const std::vector<Tensor>&)>& loss, const std::vector<Tensor>& inputs,
+                double want) {
+  check_close(loss(inputs), want, 1e-12);
+  std::vector<Tensor> narrow;
+  for (const Tensor& x : inputs) narrow.push_back(x.to(DType::f32));
+  check_close(loss(narrow), want, 3e-6);  // sums of 37 rays, each rounded
+  if (inputs[0].numel() == 0) return;
+  const auto check = test::check_gradients(
+      [&](const auto& in) {
+        std::vector<Tensor> at = inputs;
+        at[0] = in[0];
+        return loss(at);
+      },
+      {inputs[0]});
+  CHECK_MESSAGE(check.worst < 1e-7, check.where);
+}
+
+/// The gradient of a loss with respect to `x`.
+template <class F>
+Values gradient(Tensor x, const F& loss) {
+  autograd::set_requires_grad(x, true);
+  autograd::backward(loss(x));
+  return autograd::grad(x).to(DType::f64).template to_vector<double>();
+}
+
+}  // namespace
+
+TEST_CASE("polar centerness is sqrt(shortest / longest) of the rows with a label") {
+  for (const int64_t rows : kRows)
+    for (const int64_t rays : {1, 4, 36, 37}) {
+      const Tensor d = random({rows, rays}, 1e-6, 90, 3);
+      const auto labels = labels_of(rows);
+      const auto got = ops::polar_centerness(d, tensor_of(labels)).to_vector<double>();
+      const auto values = d.to_vector<double>();
+      for (size_t i = 0; i < labels.size(); ++i) {
+        const auto at = values.begin() + static_cast<int64_t>(i) * rays;
+        const double want = std::sqrt(*std::min_element(at, at + rays) / *std::max_element(at, at + rays));
+        CHECK(got[i] == doctest::Approx(labels[i] > 0 ? want : 0).epsilon(1e-12));
+      }
+    }
+  CHECK(ops::polar_centerness(Tensor::zeros({1, 36}, DType::f32, test::cpu()), tensor_of({1})).item() == 0);
+}
+
+TEST_CASE("polar IoU losses agree with their formulas and their own differences") {
+  for (const auto kind : {ops::PolarIou::v1, ops::PolarIou::v2, ops::PolarIou::v3})
+    for (const int64_t rows : kRows)
+      for (const int64_t rays : {1, 4, 36, 37}) {
+        CAPTURE(static_cast<int>(kind));
+        CAPTURE(rows);
+        CAPTURE(rays);
+        const std::vector<Tensor> in = {random({rows, rays}, 1, 90, 3), random({rows, rays}, 1, 90, 4),
+                                        random({rows}, 0.05, 1, 5)};
+        const auto labels = labels_of(rows);
+        const auto d = in[0].to_vector<double>(), t = in[1].to_vector<double>();
+        const double want = weighted_mean(labels, in[2].to_vector<double>(), [&](size_t row) {
+          return polar_reference(kind, d, t, row, static_cast<size_t>(rays));
+        });
+        check_loss([&](const auto& x) { return ops::polar_iou_loss(x[0], x[1], x[2], tensor_of(labels), kind); }, in, want);
+      }
+}
+
+TEST_CASE("box IoU loss agrees with its formula and its own differences") {
+  for (const int64_t images : {1, 2})
+    for (const int64_t rows : kRows) {
+      const int64_t l = std::max<int64_t>(rows, 1);
+      const std::vector<Tensor> in = {random({rows * images, 4}, 1, 60, 3), random({rows * images, 4}, 1, 60, 4),
+                                      random({rows * images}, 0.05, 1, 5), random({l, 2}, 0, 800, 6)};
+      const auto labels = labels_of(rows * images);
+      const auto d = in[0].to_vector<double>(), t = in[1].to_vector<double>(), p = in[3].to_vector<double>();
+      const double want = weighted_mean(labels, in[2].to_vector<double>(), [&](size_t row) {
+        return box_reference(&p[row % static_cast<size_t>(l) * 2], &d[row * 4], &t[row * 4]);
+      });
+      check_loss([&](const auto& x) { return ops::box_iou_loss(x[3], x[0], x[1], x[2], tensor_of(labels)); }, in, want);
+    }
+}
+
+TEST_CASE("boxes that do not meet cost -log(1e-6) and have no gradient") {
+  // Distances may be negative in principle: the predicted box lies wholly to the right of the target.
+  const Tensor pred = Tensor::from(Values{-50, 3, 60, 3}, {1, 4}, test::cpu());
+  const Tensor target = Tensor::from(Values{3, 3, 3, 3}, {1, 4}, test::cpu());
+  const Tensor weight = Tensor::full({1}, 1, DType::f64, test::cpu());
+  const Tensor point = Tensor::full({1, 2}, 100, DType::f64, test::cpu());
+  const auto loss = [&](const Tensor& x) { return ops::box_iou_loss(point, x, target, weight, tensor_of({1})); };
+  CHECK(loss(pred).item() == doctest::Approx(-std::log(1e-6)).epsilon(1e-12));
+  CHECK(gradient(pred, loss) == Values{0, 0, 0, 0});
+}
+
+TEST_CASE("centerness cross-entropy agrees with its formula and its own differences") {
+  for (const int64_t rows : kRows)
+    for (const bool column : {false, true}) {
+      const Shape shape = column ? Shape{rows, 1} : Shape{rows};
+      const std::vector<Tensor> in = {random(shape, -8, 8, 3), random({rows}, 0, 1, 4)};
+      const auto labels = labels_of(rows);
+      const auto z = in[0].to_vector<double>(), c = in[1].to_vector<double>();
+      const double want = weighted_mean(labels, Values(labels.size(), 1), [&](size_t i) {
+        const double p = 1 / (1 + std::exp(-z[i]));
+        return -(c[i] * std::log(p) + (1 - c[i]) * std::log(1 - p));
+      });
+      check_loss([&](const auto& x) { return ops::centerness_bce(x[0], x[1], tensor_of(labels)); }, in, want);
+    }
+}
+
+TEST_CASE("without a positive row, or with zero weights, losses are 0 and so are gradients") {
+  const int64_t rows = 33;
+  Device& dev = test::cpu();
+  const Tensor d = random({rows, 36}, 1, 9, 1), t = random({rows, 36}, 1, 9, 2);
+  const Tensor boxes = random({rows, 4}, 1, 9, 3), other = random({rows, 4}, 1, 9, 4);
+  const Tensor points = random({rows, 2}, 0, 9, 5), z = random({rows}, -1, 1, 6);
+  const Tensor ones = Tensor::full({rows}, 1, DType::f64, dev), zeros = Tensor::zeros({rows}, DType::f64, dev);
+  const auto check = [](const Tensor& x, const auto& loss) {
+    CHECK(loss(x).item() == 0);
+    for (const double g : gradient(x, loss)) CHECK(g == 0);
+  };
+  const Tensor none = tensor_of(labels_of(rows, true));
+  check(d, [&](const Tensor& x) { return ops::polar_iou_loss(x, t, ones, none); });
+  check(boxes, [&](const Tensor& x) { return ops::box_iou_loss(points, x, other, ones, none); });
+  check(z, [&](const Tensor& x) { return ops::centerness_bce(x, ones, none); });
+  const Tensor some = tensor_of(labels_of(rows));
+  check(d, [&](const Tensor& x) { return ops::polar_iou_loss(x, t, zeros, some); });
+  check(boxes, [&](const Tensor& x) { return ops::box_iou_loss(points, x, other, zeros, some); });
+}
+
+TEST_CASE("where prediction and target agree, the prediction takes both gradients, as in the reference") {
+  const Tensor d = Tensor::from(Values{2, 5}, {1, 2}, test::cpu());
+  const Tensor t = Tensor::from(Values{2, 3}, {1, 2}, test::cpu());
+  const Tensor one = Tensor::full({1}, 1, DType::f64, test::cpu());
+  const auto g = gradient(d, [&](const Tensor& x) { return ops::polar_iou_loss(x, t, one, tensor_of({1})); });
+  CHECK(g[0] == doctest::Approx(1.0 / 7 - 1.0 / 5));
+  CHECK(g[1] == doctest::Approx(1.0 / 7));
+}
+
+TEST_CASE("a row of weight 0 does not spoil the loss, a NaN elsewhere does") {
+  const Tensor d = Tensor::from(Values{0, 5}, {2, 1}, test::cpu());
+  const Tensor t = Tensor::from(Values{2, 4}, {2, 1}, test::cpu());
+  const auto loss = [&](Values weight) {
+    return ops::polar_iou_loss(d, t, Tensor::from(weight, {2}, test::cpu()), tensor_of({1, 1})).item();
+  };
+  CHECK(loss({0, 1}) == doctest::Approx(std::log(1.25)));
+  CHECK(std::isinf(loss({1, 1})));  // log(2 / 0): the model decides whether to clamp
+  CHECK(std::isnan(loss({std::nan(""), 1})));
+}
+
+TEST_CASE("the same bits for any number of threads") {
+  const int64_t rows = 20000;
+  const auto f32 = [](const Tensor& x) { return x.to(DType::f32); };
+  const Tensor d = f32(random({rows, 36}, 1, 90, 1)), t = f32(random({rows, 36}, 1, 90, 2)), w = f32(random({rows}, 0, 1, 3));
+  const Tensor labels = tensor_of(labels_of(rows));
+  const auto loss = [&](const Tensor& x) { return ops::polar_iou_loss(x, t, w, labels); };
+  const int threads = omp_get_max_threads();
+  omp_set_num_threads(1);
+  const double value = loss(d).item();
+  const auto slope = gradient(d, loss);
+  for (const int count : {2, 3, 7}) {
+    omp_set_num_threads(count);
+    CHECK(loss(d).item() == value);
+    CHECK(gradient(d, loss) == slope);
+  }
+  omp_set_num_threads(threads);
+}
+
+TEST_CASE("messages of the losses") {
+  Device& dev = test::cpu();
+  const Tensor d = Tensor::zeros({3, 36}, DType::f32, dev), w = Tensor::zeros({3}, DType::f32, dev);
+  const Tensor boxes = Tensor::zeros({3, 4}, DType::f32, dev), points = Tensor::zeros({2, 2}, DType::f32, dev);
+  const Tensor labels = tensor_of({0, 1, 2});
+  CHECK_THROWS_WITH_AS(ops::polar_iou_loss(d, Tensor::zeros({3, 35}, DType::f32, dev), w, labels),
+                       "polar_iou_loss: target is f32 [3, 35] cpu, want f32 [3, 36]", Error);
+  CHECK_THROWS_WITH_AS(ops::polar_iou_loss(d, d, w.to(DType::f64), labels),
+                       "polar_iou_loss: weight is f64 [3] cpu, want f32 [3]", Error);
+  CHECK_THROWS_WITH_AS(ops::polar_iou_loss(d, d, w, tensor_of({1})),
+                       "polar_iou_loss: labels are i32 [1] cpu, want i32 [3]", Error);
+  CHECK_THROWS_WITH_AS(ops::box_iou_loss(points, boxes, boxes, w, labels),
+                       "box_iou_loss: points are f32 [2, 2] cpu, want [l, 2] with 3 rows a multiple of l", Error);
+  CHECK_THROWS_WITH_AS(ops::box_iou_loss(points, d, boxes, w, labels),
+                       "box_iou_loss: pred is f32 [3, 36] cpu, want [locations, 4]", Error);
+  CHECK_THROWS_WITH_AS(ops::centerness_bce(boxes, w, labels),
+                       "centerness_bce: logits are f32 [3, 4] cpu, want [locations] or [locations, 1]", Error);
+  CHECK_THROWS_WITH_AS(ops::polar_centerness(w, labels), "polar_centerness: rays are f32 [3] cpu, want [locations, rays]",
+                       Error);
+}

@@ -1,0 +1,64 @@
+#include "tensor/file.h"
+
+#include <doctest/doctest.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "tensor/error.h"
+#include "tests/support/temporary.h"
+
+using namespace az;
+
+TEST_CASE("file: bytes come back, and a rewrite leaves no other file") {
+  const test::TemporaryFolder folder;
+  const auto file = folder.path() / "a.bin";
+  const std::string bytes("\0\xff\n\r", 4);
+  write_file(file, "longer than the next");
+  write_file(file, bytes);
+  CHECK(read_file(file) == bytes);
+  write_file(file, "");
+  CHECK(read_file(file).empty());
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
+}
+
+TEST_CASE("file: errors name the file") {
+  const test::TemporaryFolder folder;
+  const std::string missing = folder.path() / "no" / "file";
+  CHECK_THROWS_WITH_AS(read_file(missing),
+                       fmt::format("{}: cannot open it: No such file or directory", missing).c_str(), Error);
+  CHECK_THROWS_WITH_AS(write_file(missing, "x"),
+                       fmt::format("{}: cannot create it: No such file or directory", missing).c_str(), Error);
+  CHECK_THROWS_WITH_AS(read_file(folder.path()), fmt::format("{}: not a regular file", folder.path().string()).c_str(),
+                       Error);
+}
+
+TEST_CASE("file: a failed write leaves the old file and nothing else") {
+  const test::TemporaryFolder folder;
+  const auto target = folder.path() / "is_a_folder";
+  std::filesystem::create_directories(target / "full");
+  CHECK_THROWS_WITH_AS(write_file(target, "x"),
+                       fmt::format("{}: cannot rename it into place: Is a directory", target.string()).c_str(), Error);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
+}
+
+TEST_CASE("file: pipes and files larger than any memory do not stop a reader") {
+  const test::TemporaryFolder folder;
+  const std::string pipe = folder.path() / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK_THROWS_WITH_AS(read_file(pipe), fmt::format("{}: not a regular file", pipe).c_str(), Error);
+}
+
+TEST_CASE("file: appends from two writers keep whole lines") {
+  const test::TemporaryFolder folder;
+  const auto file = folder.path() / "log";
+  AppendFile a(file);
+  AppendFile b(file);
+  for (int i = 0; i < 3; ++i) {
+    a.append("one\n");
+    b.append("two\n");
+  }
+  CHECK(read_file(file) == "one\ntwo\none\ntwo\none\ntwo\n");
+}
