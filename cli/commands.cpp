@@ -6,6 +6,7 @@
 #include "cli/info.h"
 #include "cli/metrics.h"
 #include "cli/report.h"
+#include "cli/synth.h"
 
 namespace az::cli {
 
@@ -15,6 +16,7 @@ void add_commands(CLI::App& app) {
   add_convert_command(app);
   add_bench_command(app);
   add_report_command(app);
+  add_synth_command(app);
   add_info_command(app);
 }
 

@@ -124,13 +124,19 @@ void resize_nearest(const uint8_t* source, const Rect& source_part, const Neares
     columns[static_cast<size_t>(x)] =
         math::nearest_source(part.x + x, sizes.old_width, sizes.new_width) - source_part.x;
   }
-  for (int y = 0; y < part.height; ++y) {
+  int written_y = -1;  // source row of the row above
+  for (int y = 0; y < part.height; ++y, out += part.width) {
     const int source_y = math::nearest_source(part.y + y, sizes.old_height, sizes.new_height) - source_part.y;
-    const bool row_inside = source_y >= 0 && source_y < source_part.height;
-    const uint8_t* from = source + (row_inside ? static_cast<ptrdiff_t>(source_y) * source_part.width : 0);
-    for (const int column : columns) {
-      *out++ = row_inside && column >= 0 && column < source_part.width ? from[column] : uint8_t{0};
+    if (source_y < 0 || source_y >= source_part.height) {
+      std::fill_n(out, part.width, uint8_t{0});
+    } else if (y > 0 && source_y == written_y) {
+      std::copy_n(out - part.width, part.width, out);
+    } else {
+      const uint8_t* from = source + static_cast<ptrdiff_t>(source_y) * source_part.width;
+      uint8_t* to = out;
+      for (const int column : columns) *to++ = column >= 0 && column < source_part.width ? from[column] : uint8_t{0};
     }
+    written_y = source_y;
   }
 }
 

@@ -136,6 +136,7 @@ std::string rle_to_string(const Rle& rle) {
 
 Rle rle_from_string(std::string_view text, uint32_t height, uint32_t width) {
   Rle rle{height, width, {}};
+  rle.counts.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
     uint64_t value = 0;
     int shift = 0;

@@ -24,18 +24,30 @@ uint32_t intersection(const RunMask& a, const RunMask& b) {
 
 Box rle_box(const Rle& rle, bool compat) {
   const uint32_t height = rle.height, width = rle.width;
-  uint32_t left = width, top = height, right = 0, bottom = 0, at = 0;
+  uint32_t left = width, top = height, right = 0, bottom = 0;
+  uint64_t at = 0, column_end = height;  // the end of column `column`
+  uint32_t column = 0;
+  const auto move_to = [&](uint64_t pixel) {  // at most a step a column in all
+    for (; pixel >= column_end; column_end += height) ++column;
+  };
   bool any = false;
   for (size_t i = 0; i + 1 < rle.counts.size(); i += 2) {
-    const uint32_t begin = at + rle.counts[i], end = begin + rle.counts[i + 1];
+    const uint64_t begin = at + rle.counts[i], end = begin + rle.counts[i + 1];
     at = end;
     if (begin == end || height == 0) continue;
     any = true;
-    const uint32_t first = begin / height, last = (end - 1) / height;
-    left = std::min(left, first);
-    right = std::max(right, last);
-    top = first == last ? std::min(top, begin % height) : 0;
-    bottom = first == last ? std::max(bottom, (end - 1) % height) : height - 1;
+    move_to(begin);
+    left = std::min(left, column);
+    if (end <= column_end) {
+      const uint64_t column_begin = column_end - height;
+      top = std::min(top, static_cast<uint32_t>(begin - column_begin));
+      bottom = std::max(bottom, static_cast<uint32_t>(end - 1 - column_begin));
+    } else {
+      move_to(end - 1);
+      top = 0;
+      bottom = height - 1;
+    }
+    right = std::max(right, column);
   }
   if (!any && (!compat || rle.counts.size() < 2)) return {0, 0, 0, 0};
   // The reference's unsigned 32-bit differences, which wrap where every foreground run is empty.

@@ -116,7 +116,7 @@ class Entry {
     json::object object;
     if (value.get_object().get(object)) fail(key, "should be an object");
     std::vector<double> size;
-    std::optional<std::string> compressed;
+    std::optional<std::string_view> compressed;  // the parser keeps it until the next entry
     std::vector<double> counts;
     bool has_counts = false;
     for (auto result : object) {
@@ -129,7 +129,7 @@ class Entry {
       compressed.reset();
       counts.clear();
       std::string_view characters;
-      if (!field.value().get_string().get(characters)) compressed = std::string(characters);
+      if (!field.value().get_string().get(characters)) compressed = characters;
       else numbers(key, field.value(), counts);
     }
     if (size.size() != 2) fail(key, "has no size [height, width]");

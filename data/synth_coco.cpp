@@ -7,17 +7,16 @@
 #include <chrono>
 #include <exception>
 #include <mutex>
-#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "cpu/rle.h"
+#include "data/coco.h"
 #include "data/image.h"
 #include "data/synth/mask_polygon.h"
 #include "data/synth/scene.h"
 #include "tensor/error.h"
-#include "tensor/file.h"
 
 namespace az::data {
 namespace {
@@ -26,39 +25,18 @@ namespace fs = std::filesystem;
 
 constexpr int kFirstVal = 900000;
 
-// What the annotation files say about a picture.
-struct Record {
-  int id = 0;
-  int width = 0;
-  int height = 0;
-  SynthStatistics counts;
-  std::vector<std::string> annotations;  // the members of each annotation but its id
+struct RecordedObject {
+  int category = 0;  // 1..6
+  cpu::Rle mask;
+  std::vector<std::vector<double>> polygons;  // in place of the runs, where asked for
 };
 
-std::string file_name(int id) { return fmt::format("{:012d}.jpg", id); }
-
-// [1,2,3] of whole numbers.
-std::string list_json(std::span<const double> values) {
-  std::string text = "[";
-  for (const double value : values)
-    text += fmt::format("{}{}", text.size() == 1 ? "" : ",", static_cast<int64_t>(value));
-  text += "]";
-  return text;
-}
-
-std::string segmentation_json(const cpu::Mask& mask, const cpu::Rle& rle, bool polygons) {
-  std::string text;
-  if (polygons) {
-    for (const std::vector<double>& polygon : synth::mask_polygons(mask))
-      text += fmt::format("{}{}", text.empty() ? "" : ",", list_json(polygon));
-    return fmt::format("[{}]", text);
-  }
-  for (const char c : cpu::rle_to_string(rle)) {
-    if (c == '\\') text += '\\';
-    text += c;
-  }
-  return fmt::format(R"({{"size":[{},{}],"counts":"{}"}})", rle.height, rle.width, text);
-}
+// What the annotation files say about a picture.
+struct Record {
+  CocoImage image;
+  SynthStatistics counts;
+  std::vector<RecordedObject> objects;
+};
 
 void count(SynthStatistics& counts, const synth::SceneObject& object) {
   ++counts.objects;
@@ -87,17 +65,17 @@ void add(SynthStatistics& sum, const SynthStatistics& more) {
 
 Record write_picture(const SynthCocoOptions& options, const fs::path& folder, int id) {
   const synth::Scene scene = synth::draw_scene(options.seed, static_cast<uint64_t>(id));
-  write_jpeg(folder / file_name(id), scene.image, scene.jpeg_quality);
-  Record record{id, scene.image.width, scene.image.height, {}, {}};
+  Record record;
+  record.image = {id, scene.image.width, scene.image.height, fmt::format("{:012d}.jpg", id)};
+  write_jpeg(folder / record.image.file_name, scene.image, scene.jpeg_quality);
   record.counts.pictures = 1;
   ++record.counts.pictures_with[scene.objects.size()];
   for (const synth::SceneObject& object : scene.objects) {
     count(record.counts, object);
-    const cpu::Rle rle = cpu::rle_encode(object.mask);
-    record.annotations.push_back(
-        fmt::format(R"("image_id":{},"category_id":{},"iscrowd":0,"area":{},"bbox":{},"segmentation":{})", id,
-                    static_cast<int>(object.kind) + 1, object.area, list_json(cpu::rle_box(rle)),
-                    segmentation_json(object.mask, rle, options.polygons)));
+    RecordedObject& recorded = record.objects.emplace_back();
+    recorded.category = static_cast<int>(object.kind) + 1;
+    recorded.mask = cpu::rle_encode(object.mask);
+    if (options.polygons) recorded.polygons = synth::mask_polygons(object.mask);
   }
   return record;
 }
@@ -135,30 +113,24 @@ std::vector<Record> write_pictures(const SynthCocoOptions& options, const fs::pa
   return records;
 }
 
-void write_annotations(const fs::path& file, const SynthCocoOptions& options, const std::vector<Record>& records) {
-  std::string text = fmt::format(
-      R"({{"info":{{"description":"azimuth synth coco --seed {}","version":"1.0"}},"licenses":[],)", options.seed);
-  text += "\n\"categories\":[";
+void write_annotations(const fs::path& file, const std::vector<Record>& records) {
+  CocoDataset dataset;
   for (size_t k = 0; k < synth::kKindNames.size(); ++k)
-    text += fmt::format(R"({}{{"id":{},"name":"{}","supercategory":"object"}})", k == 0 ? "" : ",", k + 1,
-                        synth::kKindNames[k]);
-  text += "],\n\"images\":[";
-  const char* separator = "\n";
+    dataset.categories.push_back({static_cast<int64_t>(k) + 1, std::string(synth::kKindNames[k]), "object"});
   for (const Record& record : records) {
-    text += fmt::format(R"({}{{"id":{},"file_name":"{}","width":{},"height":{}}})", separator, record.id,
-                        file_name(record.id), record.width, record.height);
-    separator = ",\n";
-  }
-  text += "],\n\"annotations\":[";
-  separator = "\n";
-  int64_t id = 0;
-  for (const Record& record : records)
-    for (const std::string& annotation : record.annotations) {
-      text += fmt::format(R"({}{{"id":{},{}}})", separator, ++id, annotation);
-      separator = ",\n";
+    dataset.images.push_back(record.image);
+    for (const RecordedObject& object : record.objects) {
+      CocoAnnotation& annotation = dataset.annotations.emplace_back();
+      annotation.id = static_cast<int64_t>(dataset.annotations.size());
+      annotation.image_id = record.image.id;
+      annotation.category_id = object.category;
+      annotation.bbox = cpu::rle_box(object.mask);
+      annotation.area = cpu::rle_area(object.mask);
+      annotation.segmentation =
+          object.polygons.empty() ? dataset.segmentations.add(object.mask) : dataset.segmentations.add(object.polygons);
     }
-  text += "]}\n";
-  write_file(file, text);
+  }
+  write_coco(file, dataset);
 }
 
 void prepare(const SynthCocoOptions& options) {
@@ -195,8 +167,8 @@ SynthCocoSummary write_synth_coco(const SynthCocoOptions& options) {
   const std::vector<Record> train = write_pictures(options, options.out / "train2017", 0, options.train, 0);
   const std::vector<Record> val =
       write_pictures(options, options.out / "val2017", kFirstVal, options.val, options.train);
-  write_annotations(val_json, options, val);
-  write_annotations(train_json, options, train);
+  write_annotations(val_json, val);
+  write_annotations(train_json, train);
   SynthCocoSummary summary;
   for (const Record& record : train) add(summary.train, record.counts);
   for (const Record& record : val) add(summary.val, record.counts);

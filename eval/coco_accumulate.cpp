@@ -23,38 +23,45 @@ size_t recall_at(size_t t, size_t k, size_t a, size_t m, size_t categories) {
   return ((t * categories + k) * kCocoAreas + a) * kCocoLimits + m;
 }
 
-// The curve of one category, area range, limit and threshold.
+// The curve of one category, area range, limit and threshold. Recall grows, and precision has its peaks, at hits only,
+// so the curve is kept there: the reference's envelope (the largest precision from a place on) is the same numbers.
 class Curve {
  public:
-  // Precision and recall after each detection.
   void trace(std::span<const Entry> entries, size_t t, size_t a, double objects) {
-    precision_.clear();
-    recall_.clear();
-    double hits = 0, misses = 0;
-    for (const Entry& entry : entries) {
-      const bool matched = (entry.bits->matched[a] >> t & 1) != 0;
-      const bool ignored = (entry.bits->ignored[a] >> t & 1) != 0;
-      if (!ignored) (matched ? hits : misses) += 1;
-      recall_.push_back(hits / objects);
-      precision_.push_back(hits / ((misses + hits) + kEpsilon));
+    hits_.clear();
+    double misses = 0;
+    for (size_t i = 0; i < entries.size(); ++i) {
+      if ((entries[i].bits->ignored[a] >> t & 1) != 0) continue;
+      if ((entries[i].bits->matched[a] >> t & 1) == 0) {
+        misses += 1;
+        continue;
+      }
+      const auto count = static_cast<double>(hits_.size() + 1);
+      hits_.push_back({i, count / objects, count / ((misses + count) + kEpsilon)});
     }
-    for (size_t i = precision_.size(); i-- > 1;) precision_[i - 1] = std::max(precision_[i - 1], precision_[i]);
+    for (size_t i = hits_.size(); i-- > 1;) hits_[i - 1].precision = std::max(hits_[i - 1].precision, hits_[i].precision);
   }
 
-  double last_recall() const { return recall_.empty() ? 0 : recall_.back(); }
+  double last_recall() const { return hits_.empty() ? 0 : hits_.back().recall; }
 
-  // Calls f(r, precision, position) for each recall threshold; precision 0 and no position where it is not reached.
+  // Calls f(r, precision, position) for each recall threshold that a detection reaches: recall 0 the first one does.
   template <class F>
   void sample(const std::array<double, kCocoRecalls>& recalls, const F& f) const {
-    size_t position = 0;
-    for (size_t r = 0; r < recalls.size(); ++r) {
-      while (position < recall_.size() && recall_[position] < recalls[r]) ++position;
-      f(r, position < recall_.size() ? precision_[position] : 0.0, position);
+    f(size_t{0}, hits_.empty() ? 0.0 : hits_[0].precision, size_t{0});
+    size_t next = 0;
+    for (size_t r = 1; r < recalls.size(); ++r) {
+      while (next < hits_.size() && hits_[next].recall < recalls[r]) ++next;
+      if (next == hits_.size()) return;
+      f(r, hits_[next].precision, hits_[next].position);
     }
   }
 
  private:
-  std::vector<double> precision_, recall_;
+  struct Hit {
+    size_t position;
+    double recall, precision;
+  };
+  std::vector<Hit> hits_;
 };
 
 std::vector<Entry> sorted_entries(std::span<const PictureMatches* const> pictures) {
@@ -72,7 +79,7 @@ double mean_of_known(std::vector<double> values) {
   return values.empty() ? -1 : pairwise_sum(values) / static_cast<double>(values.size());
 }
 
-// What a figure is a mean over: all thresholds and categories, or one.
+// What a figure is a mean over: all thresholds or one, all categories or one.
 struct Selection {
   int threshold = -1;
   size_t area = 0;
@@ -80,31 +87,34 @@ struct Selection {
   int64_t category = -1;
 };
 
-std::vector<size_t> thresholds_of(const Selection& selection) {
-  if (selection.threshold >= 0) return {static_cast<size_t>(selection.threshold)};
-  std::vector<size_t> all(kCocoThresholds);
-  for (size_t t = 0; t < all.size(); ++t) all[t] = t;
-  return all;
+struct Range {
+  size_t begin, end;
+};
+
+// One index, or all of [0, count) where it is negative.
+Range range_of(int64_t index, size_t count) {
+  if (index < 0) return {0, count};
+  return {static_cast<size_t>(index), static_cast<size_t>(index) + 1};
 }
 
 double mean_precision(const CocoScores& scores, const Selection& s) {
   const size_t count = scores.categories.size();
+  const Range thresholds = range_of(s.threshold, kCocoThresholds), categories = range_of(s.category, count);
   std::vector<double> values;
-  for (const size_t t : thresholds_of(s))
+  for (size_t t = thresholds.begin; t < thresholds.end; ++t)
     for (size_t r = 0; r < kCocoRecalls; ++r)
-      for (size_t k = 0; k < count; ++k)
-        if (s.category < 0 || s.category == static_cast<int64_t>(k))
-          values.push_back(scores.precision[precision_at(t, r, k, s.area, s.limit, count)]);
+      for (size_t k = categories.begin; k < categories.end; ++k)
+        values.push_back(scores.precision[precision_at(t, r, k, s.area, s.limit, count)]);
   return mean_of_known(std::move(values));
 }
 
 double mean_recall(const CocoScores& scores, const Selection& s) {
   const size_t count = scores.categories.size();
+  const Range thresholds = range_of(s.threshold, kCocoThresholds), categories = range_of(s.category, count);
   std::vector<double> values;
-  for (const size_t t : thresholds_of(s))
-    for (size_t k = 0; k < count; ++k)
-      if (s.category < 0 || s.category == static_cast<int64_t>(k))
-        values.push_back(scores.recall[recall_at(t, k, s.area, s.limit, count)]);
+  for (size_t t = thresholds.begin; t < thresholds.end; ++t)
+    for (size_t k = categories.begin; k < categories.end; ++k)
+      values.push_back(scores.recall[recall_at(t, k, s.area, s.limit, count)]);
   return mean_of_known(std::move(values));
 }
 
@@ -146,10 +156,15 @@ void accumulate_category(std::span<const PictureMatches* const> pictures, size_t
       for (size_t t = 0; t < kCocoThresholds; ++t) {
         curve.trace(entries, t, a, static_cast<double>(objects[a]));
         to.recall[recall_at(t, k, a, m, category_count)] = curve.last_recall();
+        for (size_t r = 0; r < recalls.size(); ++r) {
+          const size_t at = precision_at(t, r, k, a, m, category_count);
+          to.precision[at] = to.scores[at] = 0;
+        }
+        if (entries.empty()) continue;
         curve.sample(recalls, [&](size_t r, double precision, size_t position) {
           const size_t at = precision_at(t, r, k, a, m, category_count);
           to.precision[at] = precision;
-          to.scores[at] = position < entries.size() ? entries[position].score : 0;
+          to.scores[at] = entries[position].score;
         });
       }
     }

@@ -132,7 +132,7 @@ std::array<double, 4> extent(const OverlayItem& item) {
 // Above the object, else below, inside, beside it, else the nearest free row; the first place when nothing is free.
 Plate find_place(const data::Image& image, const std::array<double, 4>& box, int width, int height,
                  const std::vector<Plate>& taken) {
-  const auto whole = [](double v) { return static_cast<int>(std::clamp(v, -1e6, 1e6)); };
+  const auto whole = [](double v) { return std::isnan(v) ? 0 : static_cast<int>(std::clamp(v, -1e6, 1e6)); };
   const int x = whole(box[0]);
   const int y = whole(box[1]);
   const int right = whole(box[0] + box[2]);

@@ -22,21 +22,16 @@ struct BilinearTap {
 };
 
 /// Where destination position `d` samples a source of `old_size` pixels when it becomes `new_size`:
-/// (d + 0.5) * old/new - 0.5, clamped to the edges; the weight is rounded to 1/2048, ties to even.
+/// (d + 0.5) * old/new - 0.5; the weight is rounded to 1/2048, ties to even. Beyond an edge both are the edge's pixel,
+/// with the weights that they would have: the vertical pass rounds each product, so that makes a difference.
 AZ_HD inline BilinearTap bilinear_tap(int d, int old_size, int new_size) {
   const double scale = 1.0 / (static_cast<double>(new_size) / old_size);
   const float position = static_cast<float>((d + 0.5) * scale - 0.5);
-  int first = static_cast<int>(floorf(position));
-  float fraction = position - static_cast<float>(first);
-  if (first < 0) {
-    first = 0;
-    fraction = 0;
-  }
-  if (first >= old_size - 1) {
-    first = old_size - 1;
-    fraction = 0;
-  }
-  const int second = first + 1 < old_size ? first + 1 : first;
+  const int below = static_cast<int>(floorf(position));
+  const float fraction = position - static_cast<float>(below);
+  const int last = old_size - 1;
+  const int first = below < 0 ? 0 : (below < last ? below : last);
+  const int second = below + 1 < 0 ? 0 : (below + 1 < last ? below + 1 : last);
   const int weight_second = static_cast<int>(rintf(fraction * kResizeOne));
   return {first, second, kResizeOne - weight_second, weight_second};
 }

@@ -1,7 +1,6 @@
 #include "train/optimizer.h"
 
 #include <cmath>
-#include <regex>
 #include <set>
 
 #include "autograd/node.h"
@@ -10,6 +9,22 @@
 #include "ops/dispatch.h"
 
 namespace az::train {
+namespace {
+
+/// Whether `(bn|gn)<digits>?.(weight|bias)` occurs in the name, the dot standing for any one character.
+bool names_norm(std::string_view name) {
+  for (size_t at = 0; at + 2 <= name.size(); ++at) {
+    if (name.substr(at, 2) != "bn" && name.substr(at, 2) != "gn") continue;
+    size_t end = at + 2;
+    while (end < name.size() && name[end] >= '0' && name[end] <= '9') ++end;
+    if (end == name.size()) continue;
+    const std::string_view rest = name.substr(end + 1);
+    if (rest.starts_with("weight") || rest.starts_with("bias")) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 OptimizerKind optimizer_kind(std::string_view name) {
   if (name == "sgd") return OptimizerKind::sgd;
@@ -19,8 +34,7 @@ OptimizerKind optimizer_kind(std::string_view name) {
 }
 
 ParamRule polarmask_rule(std::string_view name) {
-  static const std::regex norm("(bn|gn)(\\d+)?.(weight|bias)");
-  if (std::regex_search(name.begin(), name.end(), norm)) return {1, 1};
+  if (names_norm(name)) return {1, 1};
   if (name.ends_with(".bias")) return {2, 0};
   return {1, 1};
 }

@@ -11,7 +11,7 @@
 
 #include "eval/chart.h"
 #include "tensor/error.h"
-#include "tests/support/shell.h"
+#include "tests/support/temporary.h"
 
 namespace az::eval {
 namespace {
@@ -90,7 +90,7 @@ TEST_CASE("a long series is thinned and a smoothed one is drawn twice") {
 }
 
 TEST_CASE("a run's files become its record") {
-  const test::ScratchFolder folder;
+  const test::TemporaryFolder folder;
   const fs::path run = folder.path() / "run";
   write(run / "metrics.jsonl",
         "{\"step\":10,\"loss\":3,\"lr\":0.1,\"note\":\"text\"}\n{\"step\":20,\"loss\":2}\n{\"step\":30,\"loss\":9}\n"
@@ -135,7 +135,7 @@ TEST_CASE("a run's files become its record") {
 }
 
 TEST_CASE("a run with nothing in it still has a report, and broken files say where") {
-  const test::ScratchFolder folder;
+  const test::TemporaryFolder folder;
   const RunRecord empty = read_run(folder.path());
   CHECK(nlohmann::json::parse(summary_json(empty, "m"))["segm_AP"].is_null());
   CHECK(contains(report_html(empty, "m"), "</html>"));

@@ -8,6 +8,7 @@ int main() {
   namespace pm = az::golden::polarmask;
   using az::golden::Kind;
   const std::array kinds = {
+      Kind{"pipeline", pm::run_pipeline},
       Kind{"ray_labels_masks", pm::run_ray_labels_masks},
       Kind{"ray_labels_image", pm::run_ray_labels_image},
       Kind{"losses", pm::run_losses},

@@ -12,6 +12,7 @@
 
 #include "tensor/file.h"
 #include "tests/support/shell.h"
+#include "tests/support/temporary.h"
 
 namespace az::test {
 namespace {
@@ -65,12 +66,15 @@ std::vector<std::string> command_faults(const std::vector<std::string>& words, c
   if (text.find(fmt::format("azimuth {} ", command)) == std::string::npos) {
     return {fmt::format("azimuth has no command {}", command)};
   }
-  if (words.size() > 2 && std::regex_match(words[2], plain)) {
-    command = fmt::format("{} {}", command, words[2]);
-    text = help(command);
-    if (text.find(fmt::format("azimuth {} ", command)) == std::string::npos) {
-      return {fmt::format("azimuth has no command {}", command)};
+  // The second word may be a command of its own; one with a dot, slash or capital is an argument.
+  if (words.size() > 2 && std::regex_match(words[2], std::regex("[a-z0-9-]+")) && !words[2].starts_with('-')) {
+    const std::string longer = fmt::format("{} {}", command, words[2]);
+    const std::string longer_text = help(longer);
+    if (longer_text.find(fmt::format("azimuth {} ", longer)) == std::string::npos) {
+      return {fmt::format("azimuth has no command {}", longer)};
     }
+    command = longer;
+    text = longer_text;
   }
   for (const std::string& word : words) {
     if (word.starts_with('#')) break;
@@ -129,7 +133,7 @@ TEST_CASE("README and docs name only what exists") {
 }
 
 TEST_CASE("a page that names what is not there is found out") {
-  const ScratchFolder folder;
+  const TemporaryFolder folder;
   const Help help = [](const std::string& words) -> std::string {
     if (words == "train") return "Usage: azimuth train [OPTIONS] CONFIG\n  --set TEXT\n  --out TEXT\n";
     if (words == "synth coco") return "Usage: azimuth synth coco [OPTIONS]\n  --out TEXT\n";

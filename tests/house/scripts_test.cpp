@@ -10,6 +10,7 @@
 
 #include "tensor/file.h"
 #include "tests/support/shell.h"
+#include "tests/support/temporary.h"
 
 namespace az::test {
 namespace {
@@ -32,7 +33,7 @@ void write_program(const fs::path& file, const std::string& text) {
 
 // A copy of the scripts with its own `bin` in front of PATH, where stand-ins for the system's programs go.
 struct Stage {
-  ScratchFolder folder;
+  TemporaryFolder folder;
   fs::path bin = folder.path() / "bin";
 
   Stage() {

@@ -35,15 +35,4 @@ std::filesystem::path source_root() {
   return root;
 }
 
-ScratchFolder::ScratchFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "azimuth-test-XXXXXX").string();
-  AZ_CHECK(mkdtemp(name.data()) != nullptr, "{}: cannot make the folder", name);
-  path_ = name;
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code ignored;  // a destructor cannot throw, and what is left lies in the temporary folder
-  std::filesystem::remove_all(path_, ignored);
-}
-
 }  // namespace az::test

@@ -20,17 +20,4 @@ std::string quoted(const std::string& text);
 /// The repository's root: AZIMUTH_SOURCE, which ctest sets.
 std::filesystem::path source_root();
 
-/// An empty folder that goes away with the object.
-class ScratchFolder {
- public:
-  ScratchFolder();
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 }  // namespace az::test

@@ -8,12 +8,12 @@
 #include <filesystem>
 
 #include "tensor/error.h"
-#include "tests/support/shell.h"
+#include "tests/support/temporary.h"
 
 using namespace az;
 
 TEST_CASE("file: bytes come back, and a rewrite leaves no other file") {
-  const test::ScratchFolder folder;
+  const test::TemporaryFolder folder;
   const auto file = folder.path() / "a.bin";
   const std::string bytes("\0\xff\n\r", 4);
   write_file(file, "longer than the next");
@@ -25,7 +25,7 @@ TEST_CASE("file: bytes come back, and a rewrite leaves no other file") {
 }
 
 TEST_CASE("file: errors name the file") {
-  const test::ScratchFolder folder;
+  const test::TemporaryFolder folder;
   const std::string missing = folder.path() / "no" / "file";
   CHECK_THROWS_WITH_AS(read_file(missing),
                        fmt::format("{}: cannot open it: No such file or directory", missing).c_str(), Error);
@@ -36,7 +36,7 @@ TEST_CASE("file: errors name the file") {
 }
 
 TEST_CASE("file: a failed write leaves the old file and nothing else") {
-  const test::ScratchFolder folder;
+  const test::TemporaryFolder folder;
   const auto target = folder.path() / "is_a_folder";
   std::filesystem::create_directories(target / "full");
   CHECK_THROWS_WITH_AS(write_file(target, "x"),
@@ -45,14 +45,14 @@ TEST_CASE("file: a failed write leaves the old file and nothing else") {
 }
 
 TEST_CASE("file: pipes and files larger than any memory do not stop a reader") {
-  const test::ScratchFolder folder;
+  const test::TemporaryFolder folder;
   const std::string pipe = folder.path() / "pipe";
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
   CHECK_THROWS_WITH_AS(read_file(pipe), fmt::format("{}: not a regular file", pipe).c_str(), Error);
 }
 
 TEST_CASE("file: appends from two writers keep whole lines") {
-  const test::ScratchFolder folder;
+  const test::TemporaryFolder folder;
   const auto file = folder.path() / "log";
   AppendFile a(file);
   AppendFile b(file);

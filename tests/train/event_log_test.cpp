@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tensor/error.h"
-#include "tests/support/shell.h"
+#include "tests/support/temporary.h"
 
 using namespace az;
 using train::EventLog;
@@ -61,7 +61,7 @@ const std::vector<Scalar> kScalars = {{"loss", 2.5}, {"lr", 0.01}};
 TEST_CASE("event log: the checksum of this test is CRC-32C") { CHECK(crc32c("123456789") == 0xE3069283U); }
 
 TEST_CASE("event log: records are framed Event messages") {
-  const test::ScratchFolder folder;
+  const test::TemporaryFolder folder;
   EventLog log(folder.path() / "run");
   log.add(300, kScalars, 1.5);
   log.flush();
@@ -77,7 +77,7 @@ TEST_CASE("event log: records are framed Event messages") {
 }
 
 TEST_CASE("event log: each start has its own file, and a resume tells where it starts") {
-  const test::ScratchFolder folder;
+  const test::TemporaryFolder folder;
   EventLog first(folder.path());
   EventLog second(folder.path(), 40);
   CHECK(first.path() != second.path());
@@ -87,7 +87,7 @@ TEST_CASE("event log: each start has its own file, and a resume tells where it s
 }
 
 TEST_CASE("event log: values that nobody flushed are written at the end") {
-  const test::ScratchFolder folder;
+  const test::TemporaryFolder folder;
   std::filesystem::path file;
   {
     EventLog log(folder.path());
@@ -98,7 +98,7 @@ TEST_CASE("event log: values that nobody flushed are written at the end") {
 }
 
 TEST_CASE("metrics log: a line a step, which a resume cuts where it starts") {
-  const test::ScratchFolder folder;
+  const test::TemporaryFolder folder;
   const auto file = folder.path() / "metrics.jsonl";
   {
     MetricsLog log(file);

@@ -137,6 +137,9 @@ TEST_CASE("parameter rules go by name and by shape") {
   CHECK(is(polarmask_rule("bbox_head.cls_convs.0.gn.weight"), 1, 1));
   CHECK(is(polarmask_rule("backbone.layer2.0.bn3.bias"), 1, 1));
   CHECK(is(polarmask_rule("bbox_head.cls_convs.1.bias"), 2, 0));  // the norm of a DCN head
+  CHECK(is(polarmask_rule("bn12.bias"), 1, 1));
+  CHECK(is(polarmask_rule("head.bn"), 1, 1));
+  CHECK(is(polarmask_rule("head.bn1x.bias"), 2, 0));
   CHECK(is(polarmask_rule("neck.fpn_convs.0.conv.bias"), 2, 0));
   CHECK(is(polarmask_rule("bbox_head.polar_cls.weight"), 1, 1));
   CHECK(is(polarmask_rule("bbox_head.scales_mask.0.scale"), 1, 1));
