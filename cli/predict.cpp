@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 struct Arguments {
-  std::string config, weights, out, names, device = "auto";
+  std::string config, weights, out = "predictions", names, device = "auto";
   std::vector<std::string> images, overrides;
   double score = 0.3;
   bool json = false;
@@ -97,7 +97,7 @@ void add_predict_command(CLI::App& app) {
   command->add_option("CONFIG", a->config, "configuration of the run")->required();
   command->add_option("--weights", a->weights, "weights file or run folder")->required();
   command->add_option("IMAGE", a->images, "photographs")->required();
-  command->add_option("--out", a->out, "folder for NAME.jpg and NAME.json")->required();
+  command->add_option("--out", a->out, "folder for NAME.jpg and NAME.json")->capture_default_str();
   command->add_option("--names", a->names, "COCO annotation file that names the classes");
   command->add_option("--score", a->score, "objects below it are left out");
   command->add_option("--set", a->overrides, "key=value that goes before the file (repeatable)");

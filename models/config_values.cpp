@@ -5,10 +5,6 @@
 #include "tensor/error.h"
 #include "tensor/file.h"
 
-// toml++ 3.3 asserts what some broken files break: an error instead of an abort. No other file includes toml++.
-#define TOML_ASSERT(condition) ((condition) ? static_cast<void>(0) : ::az::fail("the text is not TOML"))
-#include <toml++/toml.h>
-
 namespace az::models {
 namespace {
 
@@ -94,13 +90,8 @@ toml::table parse_toml(std::string_view text, const std::string& name) {
     return toml::parse(text, name);
   } catch (const toml::parse_error& error) {
     fail("{}:{}: {}", name, error.source().begin.line, error.description());
-<<<<<<< HEAD
   } catch (const ParserTripped&) {
     fail("{}: is not TOML", name);
-=======
-  } catch (const Error& error) {
-    fail("{}: {}", name, error.what());
->>>>>>> ckpt
   }
 }
 
