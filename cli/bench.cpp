@@ -45,7 +45,7 @@ void print(const nlohmann::ordered_json& result, bool json) {
 }
 
 void run_model(const Arguments& a) {
-  const auto device = make_device(a.device);
+  const auto device = make_device(a.device, a.exact);
   const BenchResult r = bench_model(a.options, *device);
   const PeakResult peak = bench_peak(*device);
   nlohmann::ordered_json result{{"model", a.options.model},   {"mode", a.mode},           {"size", a.size},
@@ -122,7 +122,7 @@ void add_bench_command(CLI::App& app) {
     command->add_option("--batch", a->options.batch, "pictures a step")->check(CLI::Range(1, 1024));
     command->add_option("--seconds", a->options.seconds, "measure for this long, at least three runs");
     command->add_option("--device", a->device, "auto, cpu or cuda");
-    command->add_flag("--exact", a->exact, "only algorithms that sum in the plain order (all are, so far)");
+    command->add_flag("--exact", a->exact, "convolutions as plain loops that sum in double: the numbers that golden cases are checked with");
     command->callback([a, model] {
       a->options.model = model;
       a->options.train = a->mode == "train";

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <vector>
 
@@ -91,6 +92,16 @@ int64_t locations_of(int64_t height, int64_t width) {
   return total;
 }
 
+/// The class probability that `count` entries exceed: an untrained network's all lie near the prior, a trained one has
+/// a few thousand candidates in a busy picture.
+float threshold_for(const models::PolarOutputs& out, size_t count) {
+  std::vector<float> logits;
+  for (const Tensor& t : out.classes) logits.insert(logits.end(), t.data<float>(), t.data<float>() + t.numel() / t.dim(0));
+  count = std::min(count, logits.size() - 1);
+  std::ranges::nth_element(logits, logits.begin() + static_cast<std::ptrdiff_t>(count), std::greater<>());
+  return 1 / (1 + std::exp(-logits[count]));
+}
+
 double time_postprocess(const models::PolarOutputs& out, int64_t height, int64_t width) {
   std::vector<models::polarmask::LevelOutputs> levels;
   int stride = 8;
@@ -101,8 +112,7 @@ double time_postprocess(const models::PolarOutputs& out, int64_t height, int64_t
   }
   const models::polarmask::ImageGeometry geometry{static_cast<int>(width), static_cast<int>(height), 1, 1,
                                                   static_cast<int>(width), static_cast<int>(height)};
-  // An untrained network's classes all lie at the prior; a threshold below it gives the full hundred detections.
-  const models::polarmask::PostprocessOptions options{.score_threshold = 0.005F};
+  const models::polarmask::PostprocessOptions options{.score_threshold = threshold_for(out, 2000)};
   return time_runs([&] {
            const auto found = models::polarmask::postprocess(levels, geometry, options);
            for (size_t i = 0; i < found.size(); ++i) models::polarmask::polygon_mask(found.polygon_of(i), geometry);

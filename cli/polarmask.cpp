@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "cpu/device.h"
+#include "models/config.h"
 #include "nn/module.h"
 #include "tensor/error.h"
 #include "tensor/layout.h"
@@ -12,14 +13,12 @@
 #include "train/import_names.h"
 #include "train/pth_reader.h"
 
-#include "models/config.h"
-
 namespace az::cli {
 
-std::unique_ptr<Device> make_device(const std::string& name) {
+std::unique_ptr<Device> make_device(const std::string& name, bool exact) {
   AZ_CHECK(name == "auto" || name == "cpu" || name == "cuda", "--device {}: want auto, cpu or cuda", name);
   AZ_CHECK(name != "cuda", "--device cuda: this build has no CUDA device; use --device cpu");
-  return std::make_unique<cpu::CpuDevice>();
+  return std::make_unique<cpu::CpuDevice>(exact);
 }
 
 LoadedConfig load_config(const std::string& file, const std::vector<std::string>& overrides) {

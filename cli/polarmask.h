@@ -10,8 +10,8 @@
 
 namespace az::cli {
 
-/// The device that --device names: auto, cpu or cuda. Error: cuda, which this build does not have.
-std::unique_ptr<Device> make_device(const std::string& name);
+/// The device that --device names: auto, cpu or cuda; `exact` for sums in double. Error: cuda, which this build lacks.
+std::unique_ptr<Device> make_device(const std::string& name, bool exact = false);
 
 /// A configuration with its text as it took effect.
 struct LoadedConfig {

@@ -24,7 +24,8 @@ class HostMemory final : public RawMemory {
 
 }  // namespace
 
-CpuDevice::CpuDevice() : Device(std::make_unique<HostMemory>()), dnn_(std::make_unique<Dnn>()) {}
+CpuDevice::CpuDevice(bool exact)
+    : Device(std::make_unique<HostMemory>()), dnn_(std::make_unique<Dnn>()), exact_(exact) {}
 CpuDevice::~CpuDevice() = default;
 
 void CpuDevice::copy_from_host(void* to, const void* from, int64_t bytes) { copy(to, from, bytes); }

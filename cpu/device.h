@@ -7,7 +7,8 @@ namespace az::cpu {
 
 class CpuDevice final : public Device {
  public:
-  CpuDevice();
+  /// `exact`: convolutions are plain loops that sum in double, for comparisons; tens of times slower.
+  explicit CpuDevice(bool exact = false);
   ~CpuDevice() override;
 
   DeviceKind kind() const override { return DeviceKind::cpu; }
@@ -18,12 +19,15 @@ class CpuDevice final : public Device {
   void fill_zero(void* to, int64_t bytes) override;
   void synchronise() override {}
 
+  bool exact() const { return exact_; }
+
   /// oneDNN's engine, primitives and packed weights (cpu/dnn.h).
   class Dnn;
   Dnn& dnn() { return *dnn_; }
 
  private:
   std::unique_ptr<Dnn> dnn_;
+  bool exact_;
 };
 
 /// The version of oneDNN in use, "2.6.3".

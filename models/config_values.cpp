@@ -1,7 +1,6 @@
 #include "models/config_values.h"
 
 #include <algorithm>
-#include <toml++/toml.h>
 
 #include "tensor/error.h"
 #include "tensor/file.h"
@@ -9,10 +8,25 @@
 namespace az::models {
 namespace {
 
+/// Some broken files trip toml++ 3.3's own assertions ("[" at the end of a line is one): an error, not an abort.
+struct ParserTripped {};
+[[noreturn]] void parser_tripped() { throw ParserTripped{}; }
+
+}  // namespace
+}  // namespace az::models
+
+// With NDEBUG it would build on these assumptions instead of checking them. No other file includes toml++.
+#undef NDEBUG
+#define TOML_ASSERT(condition) ((condition) ? static_cast<void>(0) : az::models::parser_tripped())
+#include <toml++/toml.h>
+
+namespace az::models {
+namespace {
+
 constexpr size_t kLargestFile = 1 << 20;
 constexpr int kDeepest = 16;           // tables in tables
 constexpr size_t kLongestKey = 64;     // characters of one part
-constexpr int kMostDots = 64;          // between two commas of a line; toml++ recurses once for each
+constexpr int kMostDots = 64;          // between two commas of a line, outside strings
 constexpr size_t kLongestChain = 16;   // files that are each other's base
 constexpr std::string_view kBase = "base";
 
@@ -27,11 +41,45 @@ bool good_key(std::string_view key) {
          });
 }
 
-/// toml++ builds a table per part of a dotted key and takes them down recursively: long ones must not reach it.
-void check_dots(std::string_view text, const std::string& name) {
+/// One past the end of the string or comment that begins at `at`, or `at` where neither does.
+size_t skip_string_or_comment(std::string_view text, size_t at) {
+  const char first = text[at];
+  if (first == '#') return std::min(text.find('\n', at), text.size());
+  if (first != '"' && first != '\'') return at;
+  const std::string triple(3, first);
+  const bool lines = text.substr(at, 3) == triple;
+  for (size_t i = at + (lines ? 3 : 1); i < text.size(); ++i) {
+    if (text[i] == '\\' && first == '"') {
+      ++i;
+    } else if (lines && text.substr(i, 3) == triple) {
+      i += 3;
+      for (int extra = 0; extra < 2 && i < text.size() && text[i] == first; ++extra) ++i;  // quotes before the end
+      return i;
+    } else if (!lines && (text[i] == first || text[i] == '\n')) {
+      return i + 1;
+    }
+  }
+  return text.size();
+}
+
+/// What must not reach toml++ 3.3: characters beyond ASCII outside strings and comments, some of which lead to code that
+/// it takes for unreachable; and long dotted keys, as it takes their tables down recursively.
+void check_plain(std::string_view text, const std::string& name) {
   int64_t line = 1;
   int dots = 0;
-  for (const char c : text) {
+  char before = '\n';  // of the last string or comment, its first character
+  for (size_t at = 0; at < text.size();) {
+    // Elsewhere toml++ may take it for a part of a number, and what follows for plain text.
+    AZ_CHECK((text[at] != '"' && text[at] != '\'') || std::string_view(" \t\r\n=[,{").find(before) != std::string_view::npos,
+             "{}:{}: a quote inside a word", name, line);
+    before = text[at];
+    if (const size_t end = skip_string_or_comment(text, at); end != at) {
+      line += std::ranges::count(text.substr(at, end - at), '\n');
+      at = end;
+      continue;
+    }
+    const char c = text[at++];
+    AZ_CHECK(static_cast<unsigned char>(c) < 0x80, "{}:{}: a character that is not ASCII, outside quotes", name, line);
     if (c == '\n') ++line;
     dots = c == '\n' || c == ',' ? 0 : dots + (c == '.');
     AZ_CHECK(dots <= kMostDots, "{}:{}: more than {} dots in one key or value", name, line, kMostDots);
@@ -40,11 +88,15 @@ void check_dots(std::string_view text, const std::string& name) {
 
 toml::table parse_toml(std::string_view text, const std::string& name) {
   AZ_CHECK(text.size() <= kLargestFile, "{}: {} bytes, a configuration has at most {}", name, text.size(), kLargestFile);
-  check_dots(text, name);
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  check_plain(text, name);
   try {
     return toml::parse(text, name);
   } catch (const toml::parse_error& error) {
     fail("{}:{}: {}", name, error.source().begin.line, error.description());
+  } catch (const ParserTripped&) {
+    fail("{}: is not TOML", name);
   }
 }
 

@@ -27,6 +27,12 @@ cpu::WeightIdentity identity(const Tensor& w, const Tensor& scale) {
   return {w.storage_id(), w.version(), scale.storage_id(), scale.version(), w.raw()};
 }
 
+/// Whether oneDNN computes: f32 on a device that does not ask for exact sums.
+template <class T>
+bool uses_dnn(const Tensor& t) {
+  return std::is_same_v<T, float> && !cpu_device(t).exact();
+}
+
 struct Conv2dNode final : Node {
   ConvShape shape;
   Saved x, w, scale, y;
@@ -56,9 +62,10 @@ struct Conv2dNode final : Node {
     if (needs(0)) {
       result[0] = empty({shape.n, shape.h, shape.w, shape.c});
       const T* weight = w.get(name()).data<T>();
-      if constexpr (std::is_same_v<T, float>) {
-        cpu::conv_backward_data(cpu_device(dz), shape, dz.data<T>(), weight, data_or_null<T>(factor),
-                                identity(w.get(name()), factor), result[0].mutable_data<T>());
+      if (uses_dnn<T>(dz)) {
+        cpu::conv_backward_data(cpu_device(dz), shape, dz.data<float>(), w.get(name()).data<float>(),
+                                data_or_null<float>(factor), identity(w.get(name()), factor),
+                                result[0].mutable_data<float>());
       } else {
         cpu::conv_backward_data_plain(shape, dz.data<T>(), weight, data_or_null<T>(factor), result[0].mutable_data<T>());
       }
@@ -66,8 +73,9 @@ struct Conv2dNode final : Node {
     if (needs(1)) {
       Tensor dw = empty({shape.k, shape.r, shape.s, shape.c / shape.groups});
       const T* in = x.get(name()).data<T>();
-      if constexpr (std::is_same_v<T, float>) {
-        cpu::conv_backward_weights(cpu_device(dz), shape, in, dz.data<T>(), dw.mutable_data<T>());
+      if (uses_dnn<T>(dz)) {
+        cpu::conv_backward_weights(cpu_device(dz), shape, x.get(name()).data<float>(), dz.data<float>(),
+                                   dw.mutable_data<float>());
       } else {
         cpu::conv_backward_weights_plain(shape, in, dz.data<T>(), dw.mutable_data<T>());
       }
@@ -122,9 +130,9 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, co
   on_cpu("conv2d", x, [&](auto t) {
     using T = decltype(t);
     const cpu::ConvEpilogue after{data_or_null<T>(e.bias), data_or_null<T>(e.residual), e.relu};
-    if constexpr (std::is_same_v<T, float>) {
-      cpu::conv_forward(cpu_device(x), d, x.data<T>(), w.data<T>(), data_or_null<T>(e.scale), identity(w, e.scale), after,
-                        y.mutable_data<T>());
+    if (uses_dnn<T>(x)) {
+      cpu::conv_forward(cpu_device(x), d, x.data<float>(), w.data<float>(), data_or_null<float>(e.scale),
+                        identity(w, e.scale), after, y.mutable_data<float>());
     } else {
       cpu::conv_forward_plain(d, x.data<T>(), w.data<T>(), data_or_null<T>(e.scale), after, y.mutable_data<T>());
     }

@@ -129,7 +129,7 @@ void read_head(Config c, PolarMaskConfig& config) {
   h.ray_bias = c.number("ray_bias", h.ray_bias, -20, 20);
   const auto levels = static_cast<size_t>(h.levels);
   h.ray_scales = c.numbers("ray_scales", std::vector<double>(levels, 1.0), levels, levels, 1e-6, 1e6);
-  config.max_exponent = c.number("max_exponent", config.max_exponent, 0, 80);
+  config.model.head.max_exponent = c.number("max_exponent", config.model.head.max_exponent, 0, 80);
 }
 
 void read_model(Config c, PolarMaskConfig& config) {

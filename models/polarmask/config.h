@@ -48,12 +48,6 @@ struct PolarDataConfig {
   int64_t min_visible_px = 0;               ///< and those with fewer pixels
 };
 
-/// [loss]
-struct PolarLossConfig {
-  PolarLossWeights weights;
-  double focal_alpha = 0.25, focal_gamma = 2;
-};
-
 /// [train]
 struct PolarTrainConfig {
   int64_t seed = 0;
@@ -92,7 +86,6 @@ struct PolarMaskConfig {
   PolarDataConfig data;
   /// [model], [model.backbone], [model.fpn], [model.head]. head.classes of 0: as many as the annotation file has.
   PolarMaskOptions model;
-  double max_exponent = 0;  ///< [model.head] exp's argument is clamped to this; 0, as published: not clamped
   cpu::LabelOptions labels;  ///< [labels]; rays, strides from the head
   PolarLossConfig loss;
   PolarTrainConfig train;

@@ -1,7 +1,7 @@
 #include "models/polarmask/detector.h"
 
 #include "autograd/node.h"
-#include "data/transforms.h"
+#include "models/polarmask/data_options.h"
 #include "tensor/error.h"
 
 namespace az::models {
@@ -24,17 +24,12 @@ std::span<const float> values(const Tensor& t) { return {t.data<float>(), static
 
 }  // namespace
 
-PreparedImage prepare_image(const data::Image& image, const PolarDataConfig& config) {
-  const data::Placement placement = data::resize_placement({image.width, image.height},
-                                                           {config.test_scale[0], config.test_scale[1]}, config.keep_ratio);
-  const data::Image resized = data::place_image(image, placement, {});
+PreparedImage prepare_image(const data::Image& image, const PolarDataConfig& config, Device& host) {
+  data::PictureInfo info;
   PreparedImage prepared;
-  prepared.width = data::padded_size(resized.width, config.test_divisor);
-  prepared.height = data::padded_size(resized.height, config.test_divisor);
-  prepared.pixels.resize(static_cast<size_t>(prepared.width) * static_cast<size_t>(prepared.height) * 3);
-  cpu::normalise(resized.view(), {.mean = config.mean, .std = config.std, .bgr = !config.rgb}, prepared.width,
-                 prepared.height, prepared.pixels.data());
-  prepared.geometry = {resized.width, resized.height, placement.scale_x, placement.scale_y, image.width, image.height};
+  prepared.pixels = data::polar_input(image, test_input_options(config), host, info);
+  prepared.geometry = {info.placement.resized.width, info.placement.resized.height, info.placement.scale_x,
+                       info.placement.scale_y,       image.width,                   image.height};
   return prepared;
 }
 
@@ -43,9 +38,8 @@ PolarDetector::PolarDetector(PolarMask& network, const PolarMaskConfig& config, 
 
 std::vector<Instance> PolarDetector::detect(const PreparedImage& image) {
   const autograd::NoGrad off;
-  const StepScope scope(device_.allocator(), static_cast<uint64_t>(image.height) << 32 | static_cast<uint32_t>(image.width));
-  const Tensor input = Tensor::from(image.pixels, {1, image.height, image.width, 3}, device_);
-  const PolarOutputs out = network_.forward(input);
+  const StepScope scope(device_.allocator(), static_cast<uint64_t>(image.pixels.dim(1)) << 32 | static_cast<uint64_t>(image.pixels.dim(2)));
+  const PolarOutputs out = network_.forward(image.pixels.to(device_));
   std::vector<polarmask::LevelOutputs> levels;
   for (size_t i = 0; i < out.classes.size(); ++i)
     levels.push_back({.height = static_cast<int>(out.classes[i].dim(1)),

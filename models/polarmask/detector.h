@@ -13,15 +13,14 @@
 
 namespace az::models {
 
-/// The input that a picture becomes at test time.
+/// A picture as the network's input.
 struct PreparedImage {
-  std::vector<float> pixels;  ///< [height, width, 3], normalised and padded
-  int height = 0, width = 0;
+  Tensor pixels;  ///< [1, height, width, 3] f32, normalised and padded
   polarmask::ImageGeometry geometry;
 };
 
-/// Resize, normalise and pad as configured for testing. Runs on any thread.
-PreparedImage prepare_image(const data::Image& image, const PolarDataConfig& config);
+/// Resize, normalise and pad as configured for testing. Runs on any thread; `host` is a device in the host's memory.
+PreparedImage prepare_image(const data::Image& image, const PolarDataConfig& config, Device& host);
 
 /// One object found in a picture. Coordinates are the picture's.
 struct Instance {
@@ -40,7 +39,7 @@ class PolarDetector {
   PolarDetector(PolarMask& network, const PolarMaskConfig& config, int64_t classes, Device& device);
 
   std::vector<Instance> detect(const PreparedImage& image);
-  std::vector<Instance> detect(const data::Image& image) { return detect(prepare_image(image, config_.data)); }
+  std::vector<Instance> detect(const data::Image& image) { return detect(prepare_image(image, config_.data, device_)); }
 
  private:
   PolarMask& network_;

@@ -134,7 +134,8 @@ void PolarMask::visit(nn::Visitor& v) {
   v.module("bbox_head", *head_);
 }
 
-PolarLosses polar_losses(const PolarOutputs& outputs, const PolarTargets& targets, const PolarLossWeights& weights) {
+PolarLosses polar_losses(const PolarOutputs& outputs, const PolarTargets& targets, const PolarLossConfig& config) {
+  const PolarLossWeights& weights = config.weights;
   const auto rows = [](const std::vector<Tensor>& levels) {
     const Tensor joined = ops::concat_levels(levels);
     return ops::reshape(joined, {joined.dim(0) * joined.dim(1), joined.dim(2)});
@@ -146,7 +147,8 @@ PolarLosses polar_losses(const PolarOutputs& outputs, const PolarTargets& target
   const Tensor centerness = ops::polar_centerness(targets.rays, targets.labels);
   const auto weighted = [](const Tensor& loss, double w) { return w == 1 ? loss : ops::scale(loss, w); };
   PolarLosses losses;
-  losses.classes = weighted(ops::sigmoid_focal_loss(classes, targets.labels, images), weights.classes);
+  losses.classes = weighted(
+      ops::sigmoid_focal_loss(classes, targets.labels, images, config.focal_alpha, config.focal_gamma), weights.classes);
   losses.centerness =
       weighted(ops::centerness_bce(rows(outputs.centerness), centerness, targets.labels), weights.centerness);
   losses.rays =

@@ -84,12 +84,18 @@ struct PolarLossWeights {
   double classes = 1, centerness = 1, rays = 1, boxes = 1;
 };
 
+/// [loss] of a configuration.
+struct PolarLossConfig {
+  PolarLossWeights weights;
+  double focal_alpha = 0.25, focal_gamma = 2;
+};
+
 /// Each loss [1], weighted; `boxes` is undefined without the branch.
 struct PolarLosses {
   Tensor classes, centerness, rays, boxes, total;
 };
 
 /// Focal, centerness, polar IoU and box IoU losses. Normalisers are the batch's own, as the reference has them.
-PolarLosses polar_losses(const PolarOutputs& outputs, const PolarTargets& targets, const PolarLossWeights& weights = {});
+PolarLosses polar_losses(const PolarOutputs& outputs, const PolarTargets& targets, const PolarLossConfig& config = {});
 
 }  // namespace az::models

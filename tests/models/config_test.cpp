@@ -109,6 +109,13 @@ TEST_CASE("hostile nesting, sizes and bytes are errors") {
   CHECK(message(std::string(2 << 20, '#')).find("a configuration has at most") != std::string::npos);
   CHECK(message(std::string("a = \"\xff\xfe\"\n")).find("run.toml:1: ") == 0);
   CHECK(message(std::string("a = \0 1", 7)).find("run.toml:1: ") == 0);
+  CHECK(message("# é\n'é' = 1\n").find("run.toml:2: key") == 0);
+  CHECK(message("a = '''\n'''\nb = 0é1\n") == "run.toml:3: a character that is not ASCII, outside quotes");
+  CHECK(message("a = '" + std::string(100, '.') + "'\n").find("run.toml:1: unknown key a") == 0);
+  CHECK(message("\xef\xbb\xbf[train]\nlr = 1\n").empty());
+  CHECK(message("a = 0B\"é\"\n") == "run.toml:1: a quote inside a word");
+  CHECK(message("[\n") == "run.toml: is not TOML");
+  CHECK(message("[=]\n") == "run.toml: is not TOML");
   CHECK(message(std::string(300, 'k') + " = 1").find("should have 1 to 64 letters") != std::string::npos);
 }
 

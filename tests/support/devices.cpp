@@ -11,4 +11,9 @@ Device& cpu() {
 
 std::vector<Device*> devices() { return {&cpu()}; }
 
+std::vector<Device*> exact_devices() {
+  static cpu::CpuDevice device(/*exact=*/true);
+  return {&device};
+}
+
 }  // namespace az::test

@@ -1,0 +1,99 @@
+#include "train/polarmask_task.h"
+
+#include "autograd/node.h"
+#include "cpu/ray_labels.h"
+#include "tensor/error.h"
+
+namespace az::train {
+
+PolarMaskTask::PolarMaskTask(models::PolarMask& network, const models::PolarMaskConfig& config, const data::PolarData& data,
+                             const models::PolarDataset* validation, Device& device)
+    : network_(network),
+      config_(config),
+      data_(data),
+      validation_(validation),
+      device_(device),
+      sampler_(data.landscape(), {.batch = config.train.batch, .seed = static_cast<uint64_t>(config.train.seed)}) {}
+
+uint64_t PolarMaskTask::load(int64_t step) {
+  if (!loader_ || step != next_step_) {
+    const auto make = [this](int64_t at) {
+      const auto [epoch, position] = sampler_.state(at);
+      return data_.batch(sampler_.batch(epoch, position), epoch, device_);
+    };
+    loader_ = std::make_unique<data::Loader<data::PolarBatch>>(
+        make, data::LoaderOptions{.workers = config_.data.workers, .prefetch = 2 * config_.data.workers + 2, .begin = step});
+  }
+  next_step_ = step + 1;
+  batch_ = *loader_->next();
+  counts_ += batch_.counts;
+  const Shape& s = batch_.image.shape();
+  return static_cast<uint64_t>(s[0]) << 40 | static_cast<uint64_t>(s[1]) << 20 | static_cast<uint64_t>(s[2]);
+}
+
+Tensor PolarMaskTask::points(int64_t height, int64_t width) const {
+  std::vector<float> values;
+  for (const auto& grid : cpu::level_grids(static_cast<int>(height), static_cast<int>(width), config_.labels.strides))
+    for (int i = 0; i < grid.height; ++i)
+      for (int j = 0; j < grid.width; ++j)
+        for (const int at : {j, i}) values.push_back(static_cast<float>(at * grid.stride + grid.stride / 2));
+  const auto count = static_cast<int64_t>(values.size() / 2);
+  return Tensor::from(values, {count, 2}, device_);
+}
+
+Losses PolarMaskTask::forward() {
+  const int64_t rows = batch_.label.numel();
+  const models::PolarTargets targets{
+      batch_.label.reshaped({rows}), batch_.rays.reshaped({rows, batch_.rays.dim(2)}), batch_.box.reshaped({rows, 4}),
+      config_.model.head.box_branch ? points(batch_.image.dim(1), batch_.image.dim(2)) : Tensor()};
+  const auto losses = models::polar_losses(network_.forward(batch_.image), targets, config_.loss);
+  Losses out{{{"cls", losses.classes}, {"mask", losses.rays}, {"centerness", losses.centerness}}, losses.total};
+  if (losses.boxes.defined()) out.terms.emplace_back("box", losses.boxes);
+  return out;
+}
+
+std::vector<std::string> PolarMaskTask::names() const {
+  std::vector<std::string> names;
+  for (const auto& picture : batch_.pictures) names.push_back(picture.file);
+  return names;
+}
+
+std::optional<double> PolarMaskTask::validate() {
+  if (!validation_) return std::nullopt;
+  models::PolarDetector detector(network_, config_, config_.model.head.classes, device_);
+  const auto run = eval::run_polarmask(detector, config_, *validation_, device_, {.workers = config_.data.workers, .show = {}});
+  return run.segm.ap();
+}
+
+Optimizer make_optimizer(nn::Module& network, const models::PolarTrainConfig& c) {
+  std::vector<Parameter> parameters;
+  for (const nn::Entry& e : nn::entries(network)) {
+    if (!e.learned || !autograd::requires_grad(*e.tensor)) continue;
+    const ParamRule rule = c.decay == "reference" ? polarmask_rule(e.name) : matrix_decay_rule(e.tensor->shape());
+    parameters.push_back({e.name, e.tensor, rule});
+  }
+  return Optimizer({.kind = optimizer_kind(c.optimizer),
+                    .momentum = c.momentum,
+                    .beta1 = c.beta1,
+                    .beta2 = c.beta2,
+                    .weight_decay = c.weight_decay,
+                    .clip_norm = c.clip_norm},
+                   std::move(parameters));
+}
+
+int64_t total_steps(const models::PolarTrainConfig& c, int64_t steps_per_epoch) {
+  return c.steps > 0 ? c.steps : c.epochs * steps_per_epoch;
+}
+
+Schedule make_schedule(const models::PolarTrainConfig& c, int64_t steps_per_epoch) {
+  return {.kind = schedule_kind(c.schedule),
+          .base_lr = c.lr,
+          .warmup_iterations = c.warmup_steps,
+          .warmup_ratio = c.warmup_ratio,
+          .steps = steps_from_epochs(c.step_epochs, steps_per_epoch),
+          .gamma = c.step_factor,
+          .total_iterations = total_steps(c, steps_per_epoch),
+          .final_fraction = c.final_fraction};
+}
+
+}  // namespace az::train
