@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "autograd/node.h"
+#include "cli/polarmask.h"
 #include "models/polarmask/model.h"
 #include "models/polarmask/postprocess.h"
 #include "ops/matmul.h"
@@ -44,22 +45,6 @@ double peak_rss_mb() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / 1024;
-}
-
-models::PolarMaskOptions model_options(const std::string& name) {
-  models::PolarMaskOptions o;
-  if (name == "polarmask-x101") {
-    o.backbone = nn::resnet_depth(101);
-    o.backbone.groups = 64;
-    o.backbone.base_width = 4;
-  } else if (name == "polarmask-r50" || name == "polarmask-r101") {
-    o.backbone = nn::resnet_depth(name == "polarmask-r50" ? 50 : 101);
-    o.backbone.style = nn::Style::caffe;
-  } else {
-    fail("bench: unknown model '{}', want polarmask-r50, polarmask-r101 or polarmask-x101", name);
-  }
-  o.backbone.frozen_stages = 1;
-  return o;
 }
 
 Tensor random_image(const Shape& shape, Device& device) {
@@ -123,7 +108,7 @@ double time_postprocess(const models::PolarOutputs& out, int64_t height, int64_t
 
 BenchResult bench_model(const BenchOptions& o, Device& device) {
   const int64_t height = (o.height + 31) / 32 * 32, width = (o.width + 31) / 32 * 32;
-  models::PolarMask network({device, 0}, model_options(o.model));
+  models::PolarMask network({device, 0}, named_model(o.model));
   const Tensor image = random_image({o.batch, height, width, 3}, device);
   BenchResult result;
   std::function<void()> run;
