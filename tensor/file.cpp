@@ -1,11 +1,14 @@
 #include "tensor/file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "tensor/error.h"
@@ -31,11 +34,33 @@ class Descriptor {
   int fd_;
 };
 
+constexpr std::string_view kTemporary = ".tmp";
+
+/// Whether `name` is FILE.PID.tmp of a process that cannot be writing it: a dead one, or this one, which writes one file
+/// at a time and is asking. A reused process id keeps a file for one more start.
+bool is_leftover(std::string_view name) {
+  if (!name.ends_with(kTemporary)) return false;
+  name.remove_suffix(kTemporary.size());
+  const size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return false;
+  const std::string_view digits = name.substr(dot + 1);
+  pid_t writer = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), writer);
+  if (error != std::errc() || end != digits.data() + digits.size() || writer <= 0) return false;
+  return writer == ::getpid() || (::kill(writer, 0) != 0 && errno == ESRCH);
+}
+
 }  // namespace
+
+void remove_leftovers(const std::filesystem::path& folder) {
+  std::error_code ignored;  // no folder, or somebody else was faster
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+    if (is_leftover(entry.path().filename().string())) std::filesystem::remove(entry.path(), ignored);
+}
 
 void write_file(const std::filesystem::path& file, std::string_view bytes) {
   std::filesystem::path temporary = file;
-  temporary += fmt::format(".{}.tmp", ::getpid());
+  temporary += fmt::format(".{}{}", ::getpid(), kTemporary);
   const auto check = [&](bool ok, const char* doing) {
     if (ok) return;
     const int error = errno;

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "tensor/error.h"
+#include "tensor/file.h"
 
 namespace az::train {
 namespace {
@@ -69,6 +70,8 @@ CheckpointFolder::CheckpointFolder(fs::path run, int64_t keep_last) : run_(std::
   std::error_code error;
   fs::create_directories(run_ / "checkpoints", error);
   AZ_CHECK(!error, "{}: cannot create the folder: {}", (run_ / "checkpoints").string(), error.message());
+  remove_leftovers(run_);
+  remove_leftovers(run_ / "checkpoints");
 }
 
 fs::path CheckpointFolder::save(const Checkpoint& c) {

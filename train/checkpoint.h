@@ -28,6 +28,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& file, Device& device);
 /// RUN/checkpoints: step_00001200.safetensors files, of which the last K are kept, and RUN/best.safetensors.
 class CheckpointFolder {
  public:
+  /// Makes the folders and removes what killed writers left in them. Error: `FOLDER: cannot create the folder`.
   CheckpointFolder(std::filesystem::path run, int64_t keep_last);
 
   /// Saves and removes older ones. Returns the file.

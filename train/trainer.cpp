@@ -97,7 +97,9 @@ class Run {
         fmt::print(stderr, "note: the configuration is not the one of that checkpoint ({} has the new one)\n",
                    (options_.run / "config.toml").string());
     }
-    const auto resumed_at = step_ > 0 ? std::optional(step_) : std::nullopt;
+    // Also at step 0: a run that was killed before its first checkpoint left lines of the steps that come again.
+    const bool went_on = step_ > 0 || fs::exists(options_.run / "metrics.jsonl");
+    const auto resumed_at = went_on ? std::optional(step_) : std::nullopt;
     lines_.emplace(options_.run / "metrics.jsonl", resumed_at);
     events_.emplace(options_.run / "events", resumed_at);
     write_file(options_.run / "config.toml", options_.config);
