@@ -113,6 +113,7 @@ TEST_CASE("hostile nesting, sizes and bytes are errors") {
   CHECK(message("a = '''\n'''\nb = 0é1\n") == "run.toml:3: a character that is not ASCII, outside quotes");
   CHECK(message("a = '" + std::string(100, '.') + "'\n").find("run.toml:1: unknown key a") == 0);
   CHECK(message("\xef\xbb\xbf[train]\nlr = 1\n").empty());
+  CHECK(message("a = 0B\"é\"\n") == "run.toml:1: a quote inside a word");
   CHECK(message("[\n") == "run.toml: is not TOML");
   CHECK(message("[=]\n") == "run.toml: is not TOML");
   CHECK(message(std::string(300, 'k') + " = 1").find("should have 1 to 64 letters") != std::string::npos);
