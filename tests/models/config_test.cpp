@@ -196,7 +196,7 @@ TEST_CASE("every configuration of the folder reads, and the published ones have 
   const auto tiny = read("tiny.toml", {"train.batch=4", "data.root=/tmp/x"});
   CHECK(tiny.train.batch == 4);
   CHECK(tiny.data.root == "/tmp/x");
-  CHECK(tiny.labels.ranges == std::vector<std::pair<float, float>>{{-1.f, 24.f}, {24.f, 52.f}, {52.f, 1e8f}});
+  CHECK(tiny.labels.ranges == std::vector<std::pair<float, float>>{{-1.f, 32.f}, {32.f, 68.f}, {68.f, 1e8f}});
   CHECK(tiny.labels.mode == cpu::LabelMode::filled);
   CHECK_FALSE(tiny.model.head.box_branch);
   CHECK(tiny.model.head.in_channels == 64);
