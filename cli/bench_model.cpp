@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <vector>
 
 #include "autograd/node.h"
+#include "cli/polarmask.h"
 #include "models/polarmask/model.h"
 #include "models/polarmask/postprocess.h"
 #include "ops/matmul.h"
@@ -45,22 +47,6 @@ double peak_rss_mb() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-models::PolarMaskOptions model_options(const std::string& name) {
-  models::PolarMaskOptions o;
-  if (name == "polarmask-x101") {
-    o.backbone = nn::resnet_depth(101);
-    o.backbone.groups = 64;
-    o.backbone.base_width = 4;
-  } else if (name == "polarmask-r50" || name == "polarmask-r101") {
-    o.backbone = nn::resnet_depth(name == "polarmask-r50" ? 50 : 101);
-    o.backbone.style = nn::Style::caffe;
-  } else {
-    fail("bench: unknown model '{}', want polarmask-r50, polarmask-r101 or polarmask-x101", name);
-  }
-  o.backbone.frozen_stages = 1;
-  return o;
-}
-
 Tensor random_image(const Shape& shape, Device& device) {
   Rng rng(1, Purpose::test);
   std::vector<float> values(static_cast<size_t>(shape.numel()));
@@ -91,6 +77,16 @@ int64_t locations_of(int64_t height, int64_t width) {
   return total;
 }
 
+/// The class probability that `count` entries exceed: an untrained network's all lie near the prior, a trained one has
+/// a few thousand candidates in a busy picture.
+float threshold_for(const models::PolarOutputs& out, size_t count) {
+  std::vector<float> logits;
+  for (const Tensor& t : out.classes) logits.insert(logits.end(), t.data<float>(), t.data<float>() + t.numel() / t.dim(0));
+  count = std::min(count, logits.size() - 1);
+  std::ranges::nth_element(logits, logits.begin() + static_cast<std::ptrdiff_t>(count), std::greater<>());
+  return 1 / (1 + std::exp(-logits[count]));
+}
+
 double time_postprocess(const models::PolarOutputs& out, int64_t height, int64_t width) {
   std::vector<models::polarmask::LevelOutputs> levels;
   int stride = 8;
@@ -101,8 +97,7 @@ double time_postprocess(const models::PolarOutputs& out, int64_t height, int64_t
   }
   const models::polarmask::ImageGeometry geometry{static_cast<int>(width), static_cast<int>(height), 1, 1,
                                                   static_cast<int>(width), static_cast<int>(height)};
-  // An untrained network's classes all lie at the prior; a threshold below it gives the full hundred detections.
-  const models::polarmask::PostprocessOptions options{.score_threshold = 0.005F};
+  const models::polarmask::PostprocessOptions options{.score_threshold = threshold_for(out, 2000)};
   return time_runs([&] {
            const auto found = models::polarmask::postprocess(levels, geometry, options);
            for (size_t i = 0; i < found.size(); ++i) models::polarmask::polygon_mask(found.polygon_of(i), geometry);
@@ -113,7 +108,7 @@ double time_postprocess(const models::PolarOutputs& out, int64_t height, int64_t
 
 BenchResult bench_model(const BenchOptions& o, Device& device) {
   const int64_t height = (o.height + 31) / 32 * 32, width = (o.width + 31) / 32 * 32;
-  models::PolarMask network({device, 0}, model_options(o.model));
+  models::PolarMask network({device, 0}, named_model(o.model));
   const Tensor image = random_image({o.batch, height, width, 3}, device);
   BenchResult result;
   std::function<void()> run;

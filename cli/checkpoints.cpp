@@ -22,27 +22,10 @@ StateDict read_any(const std::string& file, Device& device) {
   return train::load_checkpoint(file, device).model;
 }
 
-/// The network that a name stands for: a configuration file, or one of the published backbones with the default head.
+/// The network that a name or a configuration file stands for.
 models::PolarMaskOptions options_of(const std::string& model, int64_t classes) {
-  models::PolarMaskOptions o;
-  if (model.ends_with(".toml")) {
-    models::PolarMaskConfig config = load_config(model, {}).polarmask;
-    if (config.model.head.classes == 0) config.model.head.classes = classes;
-    return config.model;
-  }
-  const auto depth = [&](int d) { return nn::resnet_depth(d); };
-  if (model == "polarmask-r50") {
-    o.backbone = depth(50);
-  } else if (model == "polarmask-r101") {
-    o.backbone = depth(101);
-  } else if (model == "polarmask-x101") {
-    o.backbone = depth(101);
-    o.backbone.groups = 64;
-    o.backbone.base_width = 4;
-  } else {
-    fail("import: unknown --model '{}', want polarmask-r50, polarmask-r101, polarmask-x101 or a configuration file", model);
-  }
-  o.head.classes = classes;
+  models::PolarMaskOptions o = model.ends_with(".toml") ? load_config(model).polarmask.model : named_model(model);
+  if (o.head.classes == 0 || !model.ends_with(".toml")) o.head.classes = classes;
   return o;
 }
 

@@ -18,9 +18,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Arguments {
-  std::string config, out, show, results, device = "auto";
-  std::vector<std::string> weights, overrides;
+struct Arguments : ConfigArguments {
+  std::string out, show, results;
+  std::vector<std::string> weights;
   double show_score = 0.3;
   bool json = false, on_train = false, no_ceiling = false;
 };
@@ -87,16 +87,14 @@ void run(const Arguments& a) {
 void add_eval_command(CLI::App& app) {
   const auto a = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("eval", "run a whole data set and score it");
-  command->add_option("CONFIG", a->config, "configuration of the run")->required();
+  add_config_options(*command, *a);
   command->add_option("--weights", a->weights, "weights files, run folders or globs; the best of several is named")->required();
-  command->add_option("--set", a->overrides, "key=value that goes before the file (repeatable)");
   command->add_option("--out", a->out, "JSON file with all figures");
   command->add_option("--results", a->results, "COCO result file with the masks (of the last weights)");
   command->add_option("--show", a->show, "folder for pictures of truth beside predictions");
   command->add_option("--show-score", a->show_score, "detections below it are not drawn");
   command->add_flag("--train", a->on_train, "on the training part");
   command->add_flag("--no-ceiling", a->no_ceiling, "leave out what perfect rays would reach");
-  command->add_option("--device", a->device, "auto, cpu or cuda");
   command->add_flag("--json", a->json, "one JSON object on stdout");
   command->callback([a] { run(*a); });
 }

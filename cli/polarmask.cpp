@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 
 #include "cpu/device.h"
@@ -19,6 +20,29 @@ std::unique_ptr<Device> make_device(const std::string& name, bool exact) {
   AZ_CHECK(name == "auto" || name == "cpu" || name == "cuda", "--device {}: want auto, cpu or cuda", name);
   AZ_CHECK(name != "cuda", "--device cuda: this build has no CUDA device; use --device cpu");
   return std::make_unique<cpu::CpuDevice>(exact);
+}
+
+void add_config_options(CLI::App& command, ConfigArguments& a) {
+  command.add_option("CONFIG", a.config, "configuration, e.g. configs/polarmask/tiny.toml")->required();
+  command.add_option("--set", a.overrides, "key=value that goes before the file, e.g. data.root=coco (repeatable)")
+      ->allow_extra_args(false);
+  command.add_option("--device", a.device, "auto, cpu or cuda");
+}
+
+models::PolarMaskOptions named_model(const std::string& name) {
+  models::PolarMaskOptions o;
+  if (name == "polarmask-x101") {
+    o.backbone = nn::resnet_depth(101);
+    o.backbone.groups = 64;
+    o.backbone.base_width = 4;
+  } else if (name == "polarmask-r50" || name == "polarmask-r101") {
+    o.backbone = nn::resnet_depth(name == "polarmask-r50" ? 50 : 101);
+    o.backbone.style = nn::Style::caffe;
+  } else {
+    fail("unknown model '{}', want polarmask-r50, polarmask-r101 or polarmask-x101", name);
+  }
+  o.backbone.frozen_stages = 1;
+  return o;
 }
 
 LoadedConfig load_config(const std::string& file, const std::vector<std::string>& overrides) {

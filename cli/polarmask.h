@@ -8,10 +8,21 @@
 #include "models/polarmask/config.h"
 #include "tensor/device.h"
 
+namespace CLI {
+class App;
+}
+
 namespace az::cli {
 
 /// The device that --device names: auto, cpu or cuda; `exact` for sums in double. Error: cuda, which this build lacks.
 std::unique_ptr<Device> make_device(const std::string& name, bool exact = false);
+
+/// What every command that reads a configuration takes: CONFIG, --set and --device.
+struct ConfigArguments {
+  std::string config, device = "auto";
+  std::vector<std::string> overrides;
+};
+void add_config_options(CLI::App& command, ConfigArguments& arguments);
 
 /// A configuration with its text as it took effect.
 struct LoadedConfig {
@@ -20,7 +31,11 @@ struct LoadedConfig {
 };
 
 /// Reads FILE with --set overrides. Error: a system other than polarmask, or what the reader says.
-LoadedConfig load_config(const std::string& file, const std::vector<std::string>& overrides);
+LoadedConfig load_config(const std::string& file, const std::vector<std::string>& overrides = {});
+
+/// The network of a name: polarmask-r50, polarmask-r101 (strides on the first 1x1, as published) or polarmask-x101; the
+/// stem and stage 1 frozen. Error: another name.
+models::PolarMaskOptions named_model(const std::string& name);
 
 /// The network of a configuration, initialised from its seed. `classes` stands in where the configuration leaves the
 /// number to the annotation file.

@@ -19,9 +19,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-struct Arguments {
-  std::string config, weights, out = "predictions", names, device = "auto";
-  std::vector<std::string> images, overrides;
+struct Arguments : ConfigArguments {
+  std::string weights, out = "predictions", names;
+  std::vector<std::string> images;
   double score = 0.3;
   bool json = false;
 };
@@ -94,14 +94,12 @@ void run(const Arguments& a) {
 void add_predict_command(CLI::App& app) {
   const auto a = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("predict", "find the objects of photographs: JSON and overlay pictures");
-  command->add_option("CONFIG", a->config, "configuration of the run")->required();
+  add_config_options(*command, *a);
   command->add_option("--weights", a->weights, "weights file or run folder")->required();
   command->add_option("IMAGE", a->images, "photographs")->required();
   command->add_option("--out", a->out, "folder for NAME.jpg and NAME.json")->capture_default_str();
   command->add_option("--names", a->names, "COCO annotation file that names the classes");
   command->add_option("--score", a->score, "objects below it are left out");
-  command->add_option("--set", a->overrides, "key=value that goes before the file (repeatable)");
-  command->add_option("--device", a->device, "auto, cpu or cuda");
   command->add_flag("--json", a->json, "one JSON array on stdout");
   command->callback([a] { run(*a); });
 }

@@ -12,9 +12,8 @@
 namespace az::cli {
 namespace {
 
-struct Arguments {
-  std::string config, out, init, resume, device = "auto", dtype = "f32";
-  std::vector<std::string> overrides;
+struct Arguments : ConfigArguments {
+  std::string out, init, resume, dtype = "f32";
   int64_t max_steps = 0, keep = 0;
 };
 
@@ -64,14 +63,12 @@ void run(const Arguments& a) {
 void add_train_command(CLI::App& app) {
   const auto a = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("train", "train a system from its configuration");
-  command->add_option("CONFIG", a->config, "configuration, e.g. configs/polarmask/tiny.toml")->required();
+  add_config_options(*command, *a);
   command->add_option("--out", a->out, "the run's folder: checkpoints, metrics.jsonl, TensorBoard events")->required();
-  command->add_option("--set", a->overrides, "key=value that goes before the file, e.g. data.root=coco (repeatable)");
   command->add_option("--resume", a->resume, "auto: go on from the run's newest checkpoint, if there is one");
   command->add_option("--init", a->init, "weights to start from: ours, .pth or safetensors");
   command->add_option("--max-steps", a->max_steps, "stop after this many steps of the schedule");
   command->add_option("--keep", a->keep, "newest checkpoints kept (train.keep)");
-  command->add_option("--device", a->device, "auto, cpu or cuda");
   command->add_option("--dtype", a->dtype, "f32");
   command->callback([a] { run(*a); });
 }

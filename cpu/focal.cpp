@@ -2,8 +2,8 @@
 // chunk's logits, whatever the number of classes. About 40 vector instructions an element, two of them divisions.
 #include "cpu/focal.h"
 
+#include <algorithm>
 #include <array>
-#include <vector>
 
 #include "cpu/block_sum.h"
 #include "math/focal.h"
@@ -45,7 +45,7 @@ void slope_loop(math::SigmoidFocal<T, false> f, const T* z, const T* sign, T fac
   for (int64_t i = 0; i < count; ++i) dx[i] = factor * f.slope(z[i], sign[i]);
 }
 
-/// Calls f(first element, count, signs) for the rows' logits, a chunk at a time.
+/// Calls f(first element, count, signs) for the logits of rows begin..end, none of them left out, a chunk at a time.
 template <class T, class F>
 void for_each_chunk(const int32_t* labels, int64_t begin, int64_t end, int64_t channels, const F& f) {
   std::array<T, kChunk> signs;
@@ -60,6 +60,17 @@ void for_each_chunk(const int32_t* labels, int64_t begin, int64_t end, int64_t c
   }
 }
 
+/// Calls f(first row, last row + 1) for each stretch of rows whose label is not -1.
+template <class F>
+void for_each_stretch(const int32_t* labels, int64_t begin, int64_t end, const F& f) {
+  for (int64_t row = begin; row < end;) {
+    int64_t stop = row;
+    while (stop < end && labels[stop] >= 0) ++stop;
+    if (stop > row) f(row, stop);
+    row = stop + 1;
+  }
+}
+
 int64_t rows_per_block(int64_t channels) { return std::max<int64_t>(1, 4 * kChunk / channels); }
 
 template <class T, bool kSquare>
@@ -68,8 +79,10 @@ double focal_sum(math::SigmoidFocal<T, kSquare> f, const T* logits, const int32_
   return sum_blocks<double>(rows, rows_per_block(channels), [&](int64_t begin, int64_t end) {
     std::array<T, kChunk> losses;
     double sum = 0;
-    for_each_chunk<T>(labels, begin, end, channels, [&](int64_t at, int64_t count, const T* signs) {
-      sum += loss_loop(f, logits + at, signs, losses.data(), count);
+    for_each_stretch(labels, begin, end, [&](int64_t first, int64_t stop) {
+      for_each_chunk<T>(labels, first, stop, channels, [&](int64_t at, int64_t count, const T* signs) {
+        sum += loss_loop(f, logits + at, signs, losses.data(), count);
+      });
     });
     return sum;
   });
@@ -79,8 +92,12 @@ template <class T, bool kSquare>
 void focal_slopes(math::SigmoidFocal<T, kSquare> f, const T* logits, const int32_t* labels, int64_t rows,
                   int64_t channels, T factor, T* dx) {
   parallel_for(rows, rows_per_block(channels), [&](int64_t begin, int64_t end) {
-    for_each_chunk<T>(labels, begin, end, channels, [&](int64_t at, int64_t count, const T* signs) {
-      slope_loop(f, logits + at, signs, factor, dx + at, count);
+    for (int64_t row = begin; row < end; ++row)
+      if (labels[row] < 0) std::fill_n(dx + row * channels, channels, T(0));
+    for_each_stretch(labels, begin, end, [&](int64_t first, int64_t stop) {
+      for_each_chunk<T>(labels, first, stop, channels, [&](int64_t at, int64_t count, const T* signs) {
+        slope_loop(f, logits + at, signs, factor, dx + at, count);
+      });
     });
   });
 }
@@ -100,8 +117,9 @@ void with_formula(const FocalOptions& options, const F& f) {
 int64_t count_positives(const int32_t* labels, int64_t rows, int64_t channels) {
   int64_t positives = 0;
   for (int64_t row = 0; row < rows; ++row) {
-    AZ_CHECK(labels[row] >= 0 && labels[row] <= channels,
-             "sigmoid_focal_loss: label {} in row {}, want 0 (background) to {}", labels[row], row, channels);
+    AZ_CHECK(labels[row] >= -1 && labels[row] <= channels,
+             "sigmoid_focal_loss: label {} in row {}, want -1 (left out), 0 (background) or up to {}", labels[row], row,
+             channels);
     positives += labels[row] > 0;
   }
   return positives;

@@ -9,6 +9,7 @@
 namespace az::data {
 namespace {
 
+constexpr size_t kFirstChunkWords = size_t{1} << 10;  // chunks grow with what is held, up to:
 constexpr size_t kChunkWords = size_t{1} << 18;
 
 // x as a number of hundredths, if dividing that by 100 gives x back. It does for every decimal of up to two places: both
@@ -49,8 +50,8 @@ uint32_t* SegmentationStore::allocate(size_t words) {
   };
   if (words > kChunkWords / 8) return add_chunk(words);
   if (words > chunks.left) {
-    chunks.next = add_chunk(kChunkWords);
-    chunks.left = kChunkWords;
+    chunks.left = std::max(words, std::clamp(chunks.total, kFirstChunkWords, kChunkWords));
+    chunks.next = add_chunk(chunks.left);
   }
   uint32_t* const given = chunks.next;
   chunks.next += words;

@@ -67,7 +67,12 @@ size_t skip_string_or_comment(std::string_view text, size_t at) {
 void check_plain(std::string_view text, const std::string& name) {
   int64_t line = 1;
   int dots = 0;
+  char before = '\n';  // of the last string or comment, its first character
   for (size_t at = 0; at < text.size();) {
+    // Elsewhere toml++ may take it for a part of a number, and what follows for plain text.
+    AZ_CHECK((text[at] != '"' && text[at] != '\'') || std::string_view(" \t\r\n=[,{").find(before) != std::string_view::npos,
+             "{}:{}: a quote inside a word", name, line);
+    before = text[at];
     if (const size_t end = skip_string_or_comment(text, at); end != at) {
       line += std::ranges::count(text.substr(at, end - at), '\n');
       at = end;

@@ -1,6 +1,7 @@
 // The losses of positive locations: polar IoU, box IoU and centerness.
 //
-// All take every location of the batch as a row, n rows in all, and count those with labels[row] > 0 (labels [n] i32).
+// All take every location of the batch as a row, n rows in all, and count those with labels[row] > 0 (labels [n] i32);
+// 0 and -1 (a row that the focal loss leaves out) are both background here.
 // Counts and normalisers stay on the device. Without a positive row, or with weights that sum to zero, a loss is 0 and
 // its gradient zero. Gradients of background rows are zero. Floating tensors of one call share a dtype, f32 or f64.
 #pragma once

@@ -60,7 +60,7 @@ class Run {
     const auto begin = Clock::now();
     start();
     const int64_t end = options_.max_steps > 0 ? std::min(options_.max_steps, options_.steps) : options_.steps;
-    window_start_ = Clock::now();
+    reset_window();
     const int64_t first = step_;
     while (step_ < end) {
       one_step();
@@ -93,6 +93,9 @@ class Run {
       score_ = c.has_score ? std::optional(c.score) : std::nullopt;
       last_checkpoint_ = *newest;
       fmt::print(stderr, "resumed {} at step {}\n", newest->string(), step_);
+      if (c.config != options_.config)
+        fmt::print(stderr, "note: the configuration is not the one of that checkpoint ({} has the new one)\n",
+                   (options_.run / "config.toml").string());
     }
     // Also at step 0: a run that was killed before its first checkpoint left lines of the steps that come again.
     const bool went_on = step_ > 0 || fs::exists(options_.run / "metrics.jsonl");

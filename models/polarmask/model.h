@@ -74,7 +74,7 @@ class PolarMask final : public nn::Module {
 
 /// What a batch should give, rows = images x locations of all levels (levels in order, row-major inside one).
 struct PolarTargets {
-  Tensor labels;  ///< [rows] i32, 0 background
+  Tensor labels;  ///< [rows] i32, 0 background, -1 no class loss
   Tensor rays;    ///< [rows, rays] f32
   Tensor boxes;   ///< [rows, 4] f32; undefined without the box branch
   Tensor points;  ///< [locations, 2] f32, x and y of one image's locations; undefined without the box branch

@@ -113,6 +113,7 @@ TEST_CASE("hostile nesting, sizes and bytes are errors") {
   CHECK(message("a = '''\n'''\nb = 0é1\n") == "run.toml:3: a character that is not ASCII, outside quotes");
   CHECK(message("a = '" + std::string(100, '.') + "'\n").find("run.toml:1: unknown key a") == 0);
   CHECK(message("\xef\xbb\xbf[train]\nlr = 1\n").empty());
+  CHECK(message("a = 0B\"é\"\n") == "run.toml:1: a quote inside a word");
   CHECK(message("[\n") == "run.toml: is not TOML");
   CHECK(message("[=]\n") == "run.toml: is not TOML");
   CHECK(message(std::string(300, 'k') + " = 1").find("should have 1 to 64 letters") != std::string::npos);
@@ -195,7 +196,7 @@ TEST_CASE("every configuration of the folder reads, and the published ones have 
   const auto tiny = read("tiny.toml", {"train.batch=4", "data.root=/tmp/x"});
   CHECK(tiny.train.batch == 4);
   CHECK(tiny.data.root == "/tmp/x");
-  CHECK(tiny.labels.ranges == std::vector<std::pair<float, float>>{{-1.f, 24.f}, {24.f, 52.f}, {52.f, 1e8f}});
+  CHECK(tiny.labels.ranges == std::vector<std::pair<float, float>>{{-1.f, 32.f}, {32.f, 68.f}, {68.f, 1e8f}});
   CHECK(tiny.labels.mode == cpu::LabelMode::filled);
   CHECK_FALSE(tiny.model.head.box_branch);
   CHECK(tiny.model.head.in_channels == 64);

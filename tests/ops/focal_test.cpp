@@ -132,6 +132,44 @@ TEST_CASE("without a positive row the normaliser is the rest, and zero counts as
   CHECK(ops::sigmoid_focal_loss(z, none, 0).item() == sum);
 }
 
+TEST_CASE("rows of label -1 give neither loss nor gradient, wherever they stand") {
+  const int64_t rows = 700, channels = 33;  // several chunks, several blocks
+  const Tensor z = test::uniform({rows, channels}, -9, 9, DType::f32, test::cpu());
+  const std::vector<float> logits = z.to_vector<float>();
+  std::vector<int32_t> labels = labels_of(rows, channels), kept_labels;
+  std::vector<float> kept;
+  for (int64_t row = 0; row < rows; ++row) {
+    const bool left_out = row < 2 || row == rows - 1 || (row > 100 && row < 300) || row % 7 == 3;
+    const auto at = static_cast<size_t>(row);
+    if (left_out) {
+      labels[at] = -1;
+      continue;
+    }
+    kept_labels.push_back(labels[at]);
+    kept.insert(kept.end(), logits.begin() + row * channels, logits.begin() + (row + 1) * channels);
+  }
+  const Tensor classes = tensor_of(labels);
+  const double want = reference(kept, kept_labels, channels, 2, 0.25, 2);
+  CHECK(std::abs(ops::sigmoid_focal_loss(z, classes, 2).item() - want) <= 1e-6 * want);
+
+  const auto loss = [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, classes, 2); };
+  const auto got = gradient(z, loss);
+  const Tensor kept_rows = Tensor::from(kept, {static_cast<int64_t>(kept_labels.size()), channels}, test::cpu());
+  const auto want_slope =
+      gradient(kept_rows, [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, tensor_of(kept_labels), 2); });
+  size_t next = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    const bool left_out = labels[i / static_cast<size_t>(channels)] < 0;
+    REQUIRE(got[i] == (left_out ? 0.0f : want_slope[next++]));
+  }
+  CHECK(next == want_slope.size());
+
+  const Tensor all_out = tensor_of(std::vector<int32_t>(static_cast<size_t>(rows), -1));
+  CHECK(ops::sigmoid_focal_loss(z, all_out, 1).item() == 0);
+  for (const float g : gradient(z, [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, all_out, 1); }))
+    REQUIRE(g == 0);
+}
+
 TEST_CASE("the same bits for any number of threads") {
   const int64_t rows = 5000, channels = 80;
   const Tensor z = test::uniform({rows, channels}, -9, 9, DType::f32, test::cpu());
@@ -153,9 +191,9 @@ TEST_CASE("messages of the focal loss") {
   Device& dev = test::cpu();
   const Tensor z = Tensor::zeros({3, 2}, DType::f32, dev);
   CHECK_THROWS_WITH_AS(ops::sigmoid_focal_loss(z, tensor_of({0, 3, 1}), 1),
-                       "sigmoid_focal_loss: label 3 in row 1, want 0 (background) to 2", Error);
-  CHECK_THROWS_WITH_AS(ops::sigmoid_focal_loss(z, tensor_of({0, -1, 1}), 1),
-                       "sigmoid_focal_loss: label -1 in row 1, want 0 (background) to 2", Error);
+                       "sigmoid_focal_loss: label 3 in row 1, want -1 (left out), 0 (background) or up to 2", Error);
+  CHECK_THROWS_WITH_AS(ops::sigmoid_focal_loss(z, tensor_of({0, -2, 1}), 1),
+                       "sigmoid_focal_loss: label -2 in row 1, want -1 (left out), 0 (background) or up to 2", Error);
   CHECK_THROWS_WITH_AS(ops::sigmoid_focal_loss(z, tensor_of({0, 1}), 1),
                        "sigmoid_focal_loss: labels are i32 [2] cpu, want i32 [3]", Error);
   CHECK_THROWS_WITH_AS(ops::sigmoid_focal_loss(Tensor::zeros({3}, DType::f32, dev), tensor_of({0, 1, 1}), 1),

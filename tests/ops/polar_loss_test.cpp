@@ -192,6 +192,27 @@ TEST_CASE("without a positive row, or with zero weights, losses are 0 and so are
   check(boxes, [&](const Tensor& x) { return ops::box_iou_loss(points, x, other, zeros, some); });
 }
 
+TEST_CASE("rows of label -1 count as background") {
+  const int64_t rows = 33;
+  const Tensor d = random({rows, 36}, 1, 9, 1), t = random({rows, 36}, 1, 9, 2), w = random({rows}, 0.05, 1, 3);
+  const Tensor boxes = random({rows, 4}, 1, 9, 4), other = random({rows, 4}, 1, 9, 5);
+  const Tensor points = random({rows, 2}, 0, 9, 6), z = random({rows}, -1, 1, 7);
+  std::vector<int32_t> labels = labels_of(rows);
+  const Tensor background = tensor_of(labels);
+  for (int32_t& label : labels)
+    if (label == 0) label = -1;
+  const Tensor left_out = tensor_of(labels);
+  CHECK(ops::polar_centerness(t, left_out).to_vector<double>() == ops::polar_centerness(t, background).to_vector<double>());
+  const auto check = [&](const Tensor& x, const auto& loss) {
+    const auto with = [&](const Tensor& classes) { return [&](const Tensor& in) { return loss(in, classes); }; };
+    CHECK(loss(x, left_out).item() == loss(x, background).item());
+    CHECK(gradient(x, with(left_out)) == gradient(x, with(background)));
+  };
+  check(d, [&](const Tensor& x, const Tensor& classes) { return ops::polar_iou_loss(x, t, w, classes); });
+  check(boxes, [&](const Tensor& x, const Tensor& classes) { return ops::box_iou_loss(points, x, other, w, classes); });
+  check(z, [&](const Tensor& x, const Tensor& classes) { return ops::centerness_bce(x, w, classes); });
+}
+
 TEST_CASE("where prediction and target agree, the prediction takes both gradients, as in the reference") {
   const Tensor d = Tensor::from(Values{2, 5}, {1, 2}, test::cpu());
   const Tensor t = Tensor::from(Values{2, 3}, {1, 2}, test::cpu());
