@@ -34,7 +34,7 @@ void run_import(const std::string& file, const std::string& model, int64_t class
   models::PolarMask network({*device, 0}, options_of(model, classes));
   const train::Import import = train::import_names(read_any(file, *device), nn::state_dict(network));
   write_safetensors(out, import.tensors, {{"format", "azimuth"}, {"source", file}});
-  fmt::print("{}", import.str());
+  if (const std::string notes = import.str(); !notes.empty()) fmt::print("{}\n", notes);
   fmt::print("{}: {} tensors\n", out, import.tensors.size());
 }
 
