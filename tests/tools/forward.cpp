@@ -3,8 +3,9 @@
 //
 //   forward caffe|pytorch WEIGHTS.safetensors INPUT.safetensors OUT.safetensors
 //
-// INPUT holds "input" [n, 3, h, w]. OUT holds c2..c5, and with a whole detector's weights p3..p7, cls3.., ctr3.., box3..
-// and mask3.. too. Weights of a backbone alone leave the rest of the network as it starts, and it is not written.
+// INPUT holds "input" [n, 3, h, w]. OUT holds c2..c5, and with a whole detector's weights p3..p7, cls3.., ctr3..,
+// box3.. and mask3.. too. Weights of a backbone alone leave the rest of the network as it starts, and it is not
+// written.
 #include <fmt/format.h>
 
 #include <string>

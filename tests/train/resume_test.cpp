@@ -16,10 +16,10 @@ TEST_CASE("resume: three kills -9 of a training run do not change a bit of its e
     return;
   }
   const test::TemporaryFolder folder;
-  const auto result =
-      test::shell(fmt::format("{} --binary {} --out {} --kills 3 --steps 12 --pictures 8",
-                              test::quoted(test::source_root() / "scripts" / "check_resume"), test::quoted(binary),
-                              test::quoted(folder.path() / "runs")), 600);
+  const auto result = test::shell(fmt::format("{} --binary {} --out {} --kills 3 --steps 12 --pictures 8",
+                                              test::quoted(test::source_root() / "scripts" / "check_resume"),
+                                              test::quoted(binary), test::quoted(folder.path() / "runs")),
+                                  600);
   CAPTURE(result.output);
   CHECK(result.status == 0);
   CHECK(result.output.find("\n3 kills, ") != std::string::npos);

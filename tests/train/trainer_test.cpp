@@ -97,7 +97,8 @@ train::TrainResult train_part(const train::TrainOptions& options, const std::fun
   if (prepare) prepare(task);
   train::Optimizer optimizer({.kind = train::OptimizerKind::adamw, .weight_decay = 0.1, .clip_norm = 1},
                              {{name, &network.weight, {}}});
-  const train::Schedule schedule{.kind = train::ScheduleKind::cosine, .base_lr = 0.1, .total_iterations = options.steps};
+  const train::Schedule schedule{
+      .kind = train::ScheduleKind::cosine, .base_lr = 0.1, .total_iterations = options.steps};
   return train::train(task, optimizer, schedule, options, test::cpu());
 }
 
@@ -181,7 +182,8 @@ TEST_CASE("trainer: an interrupt ends the step, saves it and says how to go on")
   auto options = options_in(folder.path() / "run");
   const std::string text = failure(options, [](MadeUpTask& task) { task.interrupt_at = 4; });
   CHECK(text == fmt::format("interrupted after step 5; {}/checkpoints/step_00000005.safetensors holds it; the same "
-                            "command with --resume auto goes on", options.run.string()));
+                            "command with --resume auto goes on",
+                            options.run.string()));
   options.resume = true;
   CHECK(read_file(train_part(options).checkpoint) == read_file(whole.checkpoint));
 }
@@ -190,11 +192,14 @@ TEST_CASE("trainer: a folder in use is refused, with or without resuming") {
   const test::TemporaryFolder folder;
   auto options = options_in(folder.path());
   train_part(options);
-  CHECK(failure(options) == fmt::format("{}: holds a run already (step_00000012.safetensors); continue it with --resume "
-                                        "auto, or choose another --out", folder.path().string()));
+  CHECK(failure(options) ==
+        fmt::format("{}: holds a run already (step_00000012.safetensors); continue it with --resume "
+                    "auto, or choose another --out",
+                    folder.path().string()));
   options.resume = true;
   const std::string other = failure(options, {}, "other");
-  CHECK(contains(other, "step_00000012.safetensors: made with another network (1 tensors missing, 1 unknown, e.g. other)"));
+  CHECK(contains(other,
+                 "step_00000012.safetensors: made with another network (1 tensors missing, 1 unknown, e.g. other)"));
 }
 
 TEST_CASE("trainer: the last K checkpoints stay, and what killed writers left does not") {
