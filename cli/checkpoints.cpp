@@ -53,12 +53,12 @@ void add_checkpoint_commands(CLI::App& app) {
     int64_t classes = 80;
   };
   const auto a = std::make_shared<Arguments>();
-  CLI::App* import = app.add_subcommand("import", "convert a .pth or safetensors checkpoint (torchvision, mmdetection) to ours");
-  import->add_option("FILE", a->file, "checkpoint: .pth (zip or legacy layout) or .safetensors")->required();
-  import->add_option("--model", a->model, "polarmask-r50, -r101, -x101 or a configuration file");
-  import->add_option("--classes", a->classes, "classes of the head where the model leaves it open");
-  import->add_option("--out", a->out, "safetensors file to write")->required();
-  import->callback([a] { run_import(a->file, a->model, a->classes, a->out); });
+  CLI::App* import_command = app.add_subcommand("import", "convert a .pth or safetensors checkpoint (torchvision, mmdetection) to ours");
+  import_command->add_option("FILE", a->file, "checkpoint: .pth (zip or legacy layout) or .safetensors")->required();
+  import_command->add_option("--model", a->model, "polarmask-r50, -r101, -x101 or a configuration file");
+  import_command->add_option("--classes", a->classes, "classes of the head where the model leaves it open");
+  import_command->add_option("--out", a->out, "safetensors file to write")->required();
+  import_command->callback([a] { run_import(a->file, a->model, a->classes, a->out); });
 
   CLI::App* out = app.add_subcommand("export", "write weights as a .pth that torch.load reads");
   out->add_option("WEIGHTS", a->file, "weights file or run folder")->required();
