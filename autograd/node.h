@@ -24,7 +24,8 @@ struct Meta final : GradMeta {
   Tensor grad;                 ///< of a leaf: the sum of what backward() brought
 };
 
-/// A tensor kept for backward, with its storage's version: an in-place edit in between is an error, not a wrong gradient.
+/// A tensor kept for backward, with its storage's version: an in-place edit in between is an error, not a wrong
+/// gradient.
 class Saved {
  public:
   Saved() = default;

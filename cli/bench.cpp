@@ -48,10 +48,17 @@ void run_model(const Arguments& a) {
   const auto device = make_device(a.device, a.exact);
   const BenchResult r = bench_model(a.options, *device);
   const PeakResult peak = bench_peak(*device);
-  nlohmann::ordered_json result{{"model", a.options.model},   {"mode", a.mode},           {"size", a.size},
-                                {"batch", a.options.batch},   {"threads", a.threads},     {"runs", r.runs},
-                                {"ms", r.ms},                 {"ms_min", r.ms_min},       {"images_per_s", r.images_per_s},
-                                {"peak_rss_mb", r.peak_rss_mb}, {"gflops", r.gflops},
+  nlohmann::ordered_json result{{"model", a.options.model},
+                                {"mode", a.mode},
+                                {"size", a.size},
+                                {"batch", a.options.batch},
+                                {"threads", a.threads},
+                                {"runs", r.runs},
+                                {"ms", r.ms},
+                                {"ms_min", r.ms_min},
+                                {"images_per_s", r.images_per_s},
+                                {"peak_rss_mb", r.peak_rss_mb},
+                                {"gflops", r.gflops},
                                 {"gflops_per_s", r.gflops / r.ms * 1000},
                                 {"share_of_peak", r.gflops / r.ms * 1000 / peak.matmul_gflops}};
   if (r.postprocess_ms >= 0) result["postprocess_ms"] = r.postprocess_ms;
@@ -60,9 +67,15 @@ void run_model(const Arguments& a) {
 
 void run_labels(const Arguments& a) {
   const BenchLabels r = bench_labels({.repeats = a.repeats});
-  print({{"ms", r.ms}, {"ms_min", r.ms_min}, {"contours_ms", r.contours_ms}, {"rays_ms", r.rays_ms},
-         {"dense_ms", r.dense_ms}, {"objects", r.objects}, {"positives", r.positives},
-         {"contour_points", r.contour_points}, {"locations", r.locations}},
+  print({{"ms", r.ms},
+         {"ms_min", r.ms_min},
+         {"contours_ms", r.contours_ms},
+         {"rays_ms", r.rays_ms},
+         {"dense_ms", r.dense_ms},
+         {"objects", r.objects},
+         {"positives", r.positives},
+         {"contour_points", r.contour_points},
+         {"locations", r.locations}},
         a.json);
 }
 
@@ -74,8 +87,12 @@ void run_peak(const Arguments& a) {
 
 void run_coco_eval(const CocoEvalBenchOptions& options, bool json) {
   const CocoEvalBench r = bench_coco_eval(options);
-  print({{"images", options.images}, {"detections", options.detections}, {"read_ms", r.read_ms},
-         {"evaluate_ms", r.evaluate_ms}, {"total_ms", r.total_ms}, {"stats", r.stats}},
+  print({{"images", options.images},
+         {"detections", options.detections},
+         {"read_ms", r.read_ms},
+         {"evaluate_ms", r.evaluate_ms},
+         {"total_ms", r.total_ms},
+         {"stats", r.stats}},
         json);
 }
 
@@ -86,9 +103,12 @@ void add_coco_eval(CLI::App& bench) {
     bool json = false;
   };
   const auto a = std::make_shared<CocoEvalArguments>();
-  CLI::App* command = bench.add_subcommand("coco-eval", "COCO evaluation of a made-up set (bench/coco_eval_peer.py: pycocotools on it)");
+  CLI::App* command = bench.add_subcommand(
+      "coco-eval", "COCO evaluation of a made-up set (bench/coco_eval_peer.py: pycocotools on it)");
   command->add_option("--images", a->options.images, "pictures")->check(CLI::Range(1, 100000))->capture_default_str();
-  command->add_option("--detections", a->options.detections, "detections a picture")->check(CLI::Range(1, 1000))->capture_default_str();
+  command->add_option("--detections", a->options.detections, "detections a picture")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   command->add_option("--type", a->type, "bbox or segm")->check(CLI::IsMember({"bbox", "segm"}))->capture_default_str();
   command->add_option("--threads", a->options.threads, "OpenMP threads; 0: all")->check(CLI::Range(0, 1024));
   command->add_option("--out", a->options.out, "leave annotations.json and results.json in this folder");
@@ -122,7 +142,8 @@ void add_bench_command(CLI::App& app) {
     command->add_option("--batch", a->options.batch, "pictures a step")->check(CLI::Range(1, 1024));
     command->add_option("--seconds", a->options.seconds, "measure for this long, at least three runs");
     command->add_option("--device", a->device, "auto, cpu or cuda");
-    command->add_flag("--exact", a->exact, "convolutions as plain loops that sum in double: the numbers that golden cases are checked with");
+    command->add_flag("--exact", a->exact,
+                      "convolutions as plain loops that sum in double: the numbers that golden cases are checked with");
     command->callback([a, model] {
       a->options.model = model;
       a->options.train = a->mode == "train";
@@ -132,11 +153,13 @@ void add_bench_command(CLI::App& app) {
       run_model(*a);
     });
   }
-  CLI::App* labels = common(bench->add_subcommand("labels", "ray labels of one 800x1333 picture with 7 objects, one thread"));
+  CLI::App* labels =
+      common(bench->add_subcommand("labels", "ray labels of one 800x1333 picture with 7 objects, one thread"));
   labels->add_option("--repeats", a->repeats, "pictures timed")->check(CLI::Range(1, 100000));
   labels->callback([a] { run_labels(*a); });
   add_coco_eval(*bench);
-  CLI::App* peak = common(bench->add_subcommand("peak", "what this machine reaches: f32 matrix product and memory copy"));
+  CLI::App* peak =
+      common(bench->add_subcommand("peak", "what this machine reaches: f32 matrix product and memory copy"));
   peak->callback([a] {
     set_threads(*a);
     run_peak(*a);

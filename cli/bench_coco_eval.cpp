@@ -28,7 +28,8 @@ struct Outline {
     for (int i = 0; i < 20; ++i) {
       const double angle = 2 * std::numbers::pi * i / 20;
       double reach = radius;
-      for (size_t w = 0; w < wave.size(); ++w) reach += radius * wave[w] * std::sin(static_cast<double>(w + 1) * angle + phase[w]);
+      for (size_t w = 0; w < wave.size(); ++w)
+        reach += radius * wave[w] * std::sin(static_cast<double>(w + 1) * angle + phase[w]);
       xy.push_back(std::round(std::clamp(x + reach * std::cos(angle), 0.0, double{kWidth}) * 100) / 100);
       xy.push_back(std::round(std::clamp(y + reach * std::sin(angle), 0.0, double{kHeight}) * 100) / 100);
     }
@@ -37,7 +38,11 @@ struct Outline {
 };
 
 Outline random_outline(Rng& rng) {
-  Outline outline{rng.uniform(20, kWidth - 20), rng.uniform(20, kHeight - 20), std::exp(rng.uniform(std::log(6), std::log(150))), {}, {}};
+  Outline outline{rng.uniform(20, kWidth - 20),
+                  rng.uniform(20, kHeight - 20),
+                  std::exp(rng.uniform(std::log(6), std::log(150))),
+                  {},
+                  {}};
   for (double& wave : outline.wave) wave = rng.uniform(0, 0.15);
   for (double& phase : outline.phase) phase = rng.uniform(0, 2 * std::numbers::pi);
   return outline;
@@ -95,7 +100,8 @@ void add_picture(MadeUp& made, int64_t id, const CocoEvalBenchOptions& options, 
     detection.category_id = rng.chance(0.8) ? categories[of] : random_category(rng);
     detection.score = std::clamp(1 - error + rng.uniform(-0.3, 0.3), 0.001, 0.999);
     detection.bbox = box_of(parts[0]);
-    if (options.masks) detection.segmentation = made.results.segmentations.add(cpu::rle_from_polygons(parts, kHeight, kWidth));
+    if (options.masks)
+      detection.segmentation = made.results.segmentations.add(cpu::rle_from_polygons(parts, kHeight, kWidth));
     made.results.detections.push_back(detection);
   }
 }
@@ -142,7 +148,8 @@ double ms_since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 CocoEvalBench bench_coco_eval(const CocoEvalBenchOptions& options) {
-  AZ_CHECK(options.images > 0 && options.detections > 0 && options.runs > 0, "bench coco-eval: counts must be positive");
+  AZ_CHECK(options.images > 0 && options.detections > 0 && options.runs > 0,
+           "bench coco-eval: counts must be positive");
   const Folder folder(options.out);
   const auto annotations = folder.path() / "annotations.json", file = folder.path() / "results.json";
   {

@@ -67,13 +67,14 @@ models::PolarTargets made_up_targets(int64_t images, int64_t locations, int64_t 
     for (size_t k = 0; k < 4; ++k) boxes[r * 4 + k] = static_cast<float>(rng.uniform(6, 12));
   }
   const auto n = static_cast<int64_t>(rows);
-  return {Tensor::from(labels, {n}, device), Tensor::from(lengths, {n, rays}, device), Tensor::from(boxes, {n, 4}, device),
-          Tensor::zeros({locations, 2}, DType::f32, device)};
+  return {Tensor::from(labels, {n}, device), Tensor::from(lengths, {n, rays}, device),
+          Tensor::from(boxes, {n, 4}, device), Tensor::zeros({locations, 2}, DType::f32, device)};
 }
 
 int64_t locations_of(int64_t height, int64_t width) {
   int64_t total = 0;
-  for (const int64_t stride : {8, 16, 32, 64, 128}) total += ((height + stride - 1) / stride) * ((width + stride - 1) / stride);
+  for (const int64_t stride : {8, 16, 32, 64, 128})
+    total += ((height + stride - 1) / stride) * ((width + stride - 1) / stride);
   return total;
 }
 
@@ -81,7 +82,8 @@ int64_t locations_of(int64_t height, int64_t width) {
 /// a few thousand candidates in a busy picture.
 float threshold_for(const models::PolarOutputs& out, size_t count) {
   std::vector<float> logits;
-  for (const Tensor& t : out.classes) logits.insert(logits.end(), t.data<float>(), t.data<float>() + t.numel() / t.dim(0));
+  for (const Tensor& t : out.classes)
+    logits.insert(logits.end(), t.data<float>(), t.data<float>() + t.numel() / t.dim(0));
   count = std::min(count, logits.size() - 1);
   std::ranges::nth_element(logits, logits.begin() + static_cast<std::ptrdiff_t>(count), std::greater<>());
   return 1 / (1 + std::exp(-logits[count]));
@@ -91,17 +93,21 @@ double time_postprocess(const models::PolarOutputs& out, int64_t height, int64_t
   std::vector<models::polarmask::LevelOutputs> levels;
   int stride = 8;
   for (size_t i = 0; i < out.classes.size(); ++i, stride *= 2) {
-    const auto first = [](const Tensor& t) { return std::span(t.data<float>(), static_cast<size_t>(t.numel() / t.dim(0))); };
+    const auto first = [](const Tensor& t) {
+      return std::span(t.data<float>(), static_cast<size_t>(t.numel() / t.dim(0)));
+    };
     levels.push_back({static_cast<int>(out.classes[i].dim(1)), static_cast<int>(out.classes[i].dim(2)), stride,
                       first(out.classes[i]), first(out.centerness[i]), first(out.boxes[i]), first(out.rays[i])});
   }
   const models::polarmask::ImageGeometry geometry{static_cast<int>(width), static_cast<int>(height), 1, 1,
                                                   static_cast<int>(width), static_cast<int>(height)};
   const models::polarmask::PostprocessOptions options{.score_threshold = threshold_for(out, 2000)};
-  return time_runs([&] {
-           const auto found = models::polarmask::postprocess(levels, geometry, options);
-           for (size_t i = 0; i < found.size(); ++i) models::polarmask::polygon_mask(found.polygon_of(i), geometry);
-         }, 0.5)[1];
+  return time_runs(
+      [&] {
+        const auto found = models::polarmask::postprocess(levels, geometry, options);
+        for (size_t i = 0; i < found.size(); ++i) models::polarmask::polygon_mask(found.polygon_of(i), geometry);
+      },
+      0.5)[1];
 }
 
 }  // namespace

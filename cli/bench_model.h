@@ -11,7 +11,8 @@ namespace az::cli {
 struct BenchOptions {
   std::string model = "polarmask-r50";
   bool train = false;
-  int64_t height = 800, width = 1333;  ///< padded to multiples of 32 for inference and 128 for training labels' sake: 32
+  int64_t height = 800,
+          width = 1333;  ///< padded to multiples of 32 for inference and 128 for training labels' sake: 32
   int64_t batch = 1;
   double seconds = 10;  ///< measured for, at least three runs
 };
@@ -19,8 +20,8 @@ struct BenchOptions {
 struct BenchResult {
   double ms = 0, ms_min = 0;  ///< of a step; median and fastest
   double images_per_s = 0;
-  double gflops = 0;          ///< of a step, convolutions only
-  double peak_rss_mb = 0;     ///< of the process
+  double gflops = 0;           ///< of a step, convolutions only
+  double peak_rss_mb = 0;      ///< of the process
   double postprocess_ms = -1;  ///< of one image's outputs; inference only
   int64_t runs = 0;
 };

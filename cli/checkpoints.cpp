@@ -53,7 +53,8 @@ void add_checkpoint_commands(CLI::App& app) {
     int64_t classes = 80;
   };
   const auto a = std::make_shared<Arguments>();
-  CLI::App* import_command = app.add_subcommand("import", "convert a .pth or safetensors checkpoint (torchvision, mmdetection) to ours");
+  CLI::App* import_command =
+      app.add_subcommand("import", "convert a .pth or safetensors checkpoint (torchvision, mmdetection) to ours");
   import_command->add_option("FILE", a->file, "checkpoint: .pth (zip or legacy layout) or .safetensors")->required();
   import_command->add_option("--model", a->model, "polarmask-r50, -r101, -x101 or a configuration file");
   import_command->add_option("--classes", a->classes, "classes of the head where the model leaves it open");

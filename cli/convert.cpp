@@ -16,7 +16,8 @@ struct Arguments {
   std::string folder, out, classes, list;
 };
 
-void save(const data::CocoDataset& set, const data::ConvertNotes& notes, const Arguments& a, const std::string& pictures) {
+void save(const data::CocoDataset& set, const data::ConvertNotes& notes, const Arguments& a,
+          const std::string& pictures) {
   for (const std::string& note : notes) fmt::print(stderr, "note: {}\n", note);
   data::write_coco(a.out, set);
   fmt::print("{}: {} images, {} annotations, {} categories; file names are relative to {}\n", a.out, set.images.size(),

@@ -35,7 +35,8 @@ Json run_json(const eval::PolarRun& run, const std::string& weights) {
   Json json{{"weights", weights}, {"segm", stats_json(run.segm)}, {"bbox", stats_json(run.bbox)}};
   Json& categories = json["per_category"] = Json::object();
   for (size_t i = 0; i < run.segm.categories.size(); ++i)
-    categories[run.segm.categories[i].name] = {{"segm", run.segm.categories[i].ap}, {"bbox", run.bbox.categories[i].ap}};
+    categories[run.segm.categories[i].name] = {{"segm", run.segm.categories[i].ap},
+                                               {"bbox", run.bbox.categories[i].ap}};
   json["images"] = run.images;
   json["seconds"] = run.seconds;
   return json;
@@ -68,7 +69,8 @@ void run(const Arguments& a) {
   }
   Json out = all[best];
   if (!a.no_ceiling) {
-    const auto ceiling = eval::ray_ceiling(set.annotations, static_cast<int>(config.model.head.rays), config.labels.mode);
+    const auto ceiling =
+        eval::ray_ceiling(set.annotations, static_cast<int>(config.model.head.rays), config.labels.mode);
     out["ray_ceiling_AP"] = ceiling.ap();
     if (!a.json)
       fmt::print("ray ceiling: AP {:.4f}, AP50 {:.4f}; share reached {:.3f}\n", ceiling.ap(), ceiling.ap50(),
@@ -88,7 +90,8 @@ void add_eval_command(CLI::App& app) {
   const auto a = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("eval", "run a whole data set and score it");
   add_config_options(*command, *a);
-  command->add_option("--weights", a->weights, "weights files, run folders or globs; the best of several is named")->required();
+  command->add_option("--weights", a->weights, "weights files, run folders or globs; the best of several is named")
+      ->required();
   command->add_option("--out", a->out, "JSON file with all figures");
   command->add_option("--results", a->results, "COCO result file with the masks (of the last weights)");
   command->add_option("--show", a->show, "folder for pictures of truth beside predictions");

@@ -24,8 +24,15 @@ nlohmann::ordered_json to_json(const eval::CocoScores& scores, const CocoArgumen
   for (size_t i = 0; i < scores.stats.size(); ++i) json[eval::kCocoStatNames[i]] = scores.stats[i];
   nlohmann::ordered_json& categories = json["categories"] = nlohmann::ordered_json::array();
   for (const eval::CocoCategoryScores& c : scores.categories)
-    categories.push_back({{"id", c.category_id}, {"name", c.name}, {"AP", c.ap}, {"AP50", c.ap50}, {"AP75", c.ap75},
-                          {"APs", c.ap_small}, {"APm", c.ap_medium}, {"APl", c.ap_large}, {"AR100", c.ar100}});
+    categories.push_back({{"id", c.category_id},
+                          {"name", c.name},
+                          {"AP", c.ap},
+                          {"AP50", c.ap50},
+                          {"AP75", c.ap75},
+                          {"APs", c.ap_small},
+                          {"APm", c.ap_medium},
+                          {"APl", c.ap_large},
+                          {"AR100", c.ar100}});
   return json;
 }
 
@@ -33,19 +40,24 @@ nlohmann::ordered_json to_json(const eval::CocoScores& scores, const CocoArgumen
 void warn(const data::CocoDataset& set, const data::CocoResults& results, const CocoArguments& a) {
   if (results.detections.empty()) fmt::print(stderr, "note: {} holds no detections: recall is 0\n", a.results);
   if (!a.id_zero_matches && std::ranges::any_of(set.annotations, [](const auto& x) { return x.id == 0; }))
-    fmt::print(stderr, "note: an annotation has id 0; as in pycocotools, what matches it counts as a false positive "
-                       "(--id-zero-matches: as a match)\n");
+    fmt::print(stderr,
+               "note: an annotation has id 0; as in pycocotools, what matches it counts as a false positive "
+               "(--id-zero-matches: as a match)\n");
   if (a.type == "segm" && results.area_from_boxes && !results.detections.empty())
-    fmt::print(stderr, "note: the results carry boxes; as in pycocotools, small, medium and large go by box area "
-                       "(leave \"bbox\" out to go by mask area)\n");
-  const auto unknown = std::ranges::count_if(results.detections, [&](const auto& d) { return !set.find_category(d.category_id); });
-  if (unknown > 0) fmt::print(stderr, "note: {} detections are of categories that {} lacks; they are left out\n", unknown, a.annotations);
+    fmt::print(stderr,
+               "note: the results carry boxes; as in pycocotools, small, medium and large go by box area "
+               "(leave \"bbox\" out to go by mask area)\n");
+  const auto unknown =
+      std::ranges::count_if(results.detections, [&](const auto& d) { return !set.find_category(d.category_id); });
+  if (unknown > 0)
+    fmt::print(stderr, "note: {} detections are of categories that {} lacks; they are left out\n", unknown,
+               a.annotations);
 }
 
 void run_coco(const CocoArguments& a) {
   const data::CocoDataset set = data::read_coco(a.annotations);
-  fmt::print(stderr, "{}: {} images, {} annotations, {} categories\n", a.annotations, set.images.size(), set.annotations.size(),
-             set.categories.size());
+  fmt::print(stderr, "{}: {} images, {} annotations, {} categories\n", a.annotations, set.images.size(),
+             set.annotations.size(), set.categories.size());
   const data::CocoResults results = data::read_coco_results(a.results, set);
   fmt::print(stderr, "{}: {} detections\n", a.results, results.detections.size());
   warn(set, results, a);
@@ -55,8 +67,10 @@ void run_coco(const CocoArguments& a) {
                            .use_categories = !a.no_categories,
                            .id_zero_matches = a.id_zero_matches,
                            .threads = a.threads});
-  if (a.json) fmt::print("{}\n", to_json(scores, a).dump());
-  else fmt::print("{}\n{}", eval::coco_summary(scores), eval::coco_category_table(scores));
+  if (a.json)
+    fmt::print("{}\n", to_json(scores, a).dump());
+  else
+    fmt::print("{}\n{}", eval::coco_summary(scores), eval::coco_category_table(scores));
 }
 
 }  // namespace
@@ -68,9 +82,12 @@ void add_metrics_command(CLI::App& app) {
   CLI::App* coco = metrics->add_subcommand("coco", "COCO box and mask AP and AR, as pycocotools to the last bit");
   coco->add_option("GT", a->annotations, "annotation file (instances_*.json)")->required();
   coco->add_option("RESULTS", a->results, "result file: a list of detections")->required();
-  coco->add_option("--type", a->type, "what is compared: bbox or segm")->check(CLI::IsMember({"bbox", "segm"}))->capture_default_str();
+  coco->add_option("--type", a->type, "what is compared: bbox or segm")
+      ->check(CLI::IsMember({"bbox", "segm"}))
+      ->capture_default_str();
   coco->add_flag("--no-categories", a->no_categories, "take all objects and detections as of one category");
-  coco->add_flag("--id-zero-matches", a->id_zero_matches, "let an annotation with id 0 be matched (pycocotools does not)");
+  coco->add_flag("--id-zero-matches", a->id_zero_matches,
+                 "let an annotation with id 0 be matched (pycocotools does not)");
   coco->add_option("--threads", a->threads, "OpenMP threads; 0: all")->check(CLI::Range(0, 1024));
   coco->add_flag("--json", a->json, "one JSON object on stdout");
   coco->callback([a] { run_coco(*a); });

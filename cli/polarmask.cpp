@@ -57,7 +57,8 @@ std::unique_ptr<models::PolarMask> make_network(models::PolarMaskConfig& config,
   AZ_CHECK(config.model.head.classes == classes,
            "model.head.classes is {}, the annotation file has {} categories; leave it out or set it to 0",
            config.model.head.classes, classes);
-  return std::make_unique<models::PolarMask>(nn::Builder{device, static_cast<uint64_t>(config.train.seed)}, config.model);
+  return std::make_unique<models::PolarMask>(nn::Builder{device, static_cast<uint64_t>(config.train.seed)},
+                                             config.model);
 }
 
 void load_weights(models::PolarMask& network, const std::string& file, Device& device) {

@@ -18,10 +18,11 @@ struct Arguments : ConfigArguments {
 };
 
 void print_counts(const data::ObjectCounts& c) {
-  fmt::print(stderr,
-             "objects learned {}, vanished in the resize {}, cut by the zoom {}; {} of several parts, {:.1f} % of their "
-             "pixels lie outside the part that is learned\n",
-             c.learnt, c.vanished, c.cut, c.multi_part, 100 * c.lost_share());
+  fmt::print(
+      stderr,
+      "objects learned {}, vanished in the resize {}, cut by the zoom {}; {} of several parts, {:.1f} % of their "
+      "pixels lie outside the part that is learned\n",
+      c.learnt, c.vanished, c.cut, c.multi_part, 100 * c.lost_share());
 }
 
 void run(const Arguments& a) {

@@ -16,8 +16,8 @@ using dims = memory::dims;
 constexpr size_t kMostPacked = 2048;
 
 std::string geometry(const ConvShape& d) {
-  return fmt::format("x [{}, {}, {}, {}], weight [{}, {}, {}, {}], stride {}, padding {}, dilation {}, groups {}", d.n, d.h,
-                     d.w, d.c, d.k, d.r, d.s, d.c / d.groups, d.stride, d.padding, d.dilation, d.groups);
+  return fmt::format("x [{}, {}, {}, {}], weight [{}, {}, {}, {}], stride {}, padding {}, dilation {}, groups {}", d.n,
+                     d.h, d.w, d.c, d.k, d.r, d.s, d.c / d.groups, d.stride, d.padding, d.dilation, d.groups);
 }
 
 /// Our NHWC arrays in oneDNN's order of dimensions.
@@ -44,13 +44,15 @@ dnnl::convolution_forward::primitive_desc forward_desc(const ConvKey& key, const
   const memory::desc any(weight_dims(d), memory::data_type::f32, memory::format_tag::any);
   const memory::desc source = image_desc(d.n, d.h, d.w, d.c);
   const memory::desc destination = image_desc(d.n, d.oh(), d.ow(), d.k);
-  const memory::desc bias = key.bias ? memory::desc({d.k}, memory::data_type::f32, memory::format_tag::x) : memory::desc();
+  const memory::desc bias =
+      key.bias ? memory::desc({d.k}, memory::data_type::f32, memory::format_tag::x) : memory::desc();
   dnnl::primitive_attr attributes;
   dnnl::post_ops post;
   if (key.residual) post.append_sum();
   if (key.relu) post.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
   attributes.set_post_ops(post);
-  const auto kind = key.pass == ConvPass::forward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
+  const auto kind =
+      key.pass == ConvPass::forward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
   const dnnl::convolution_forward::desc what(kind, dnnl::algorithm::convolution_direct, source, any, bias, destination,
                                              stride, dilation, padding, padding);
   return {what, attributes, engine};
@@ -71,7 +73,8 @@ memory pack_weights(CpuDevice& device, const ConvShape& shape, ConvPlan& plan, c
   return packed;
 }
 
-/// The same, kept until the tensor's version changes: the levels of a pyramid and repeated inference share one packed form.
+/// The same, kept until the tensor's version changes: the levels of a pyramid and repeated inference share one packed
+/// form.
 memory packed_weights(CpuDevice& device, const ConvShape& shape, ConvPlan& plan, const float* w, const float* scale,
                       const WeightIdentity& identity) {
   auto& dnn = device.dnn();
@@ -123,15 +126,17 @@ ConvPlan CpuDevice::Dnn::make_plan(const ConvKey& key) {
   const memory::desc source = image_desc(d.n, d.h, d.w, d.c);
   const memory::desc destination = image_desc(d.n, d.oh(), d.ow(), d.k);
   if (key.pass == ConvPass::backward_data) {
-    const dnnl::convolution_backward_data::desc what(dnnl::algorithm::convolution_direct, source, any, destination, stride,
-                                                     dilation, padding, padding);
+    const dnnl::convolution_backward_data::desc what(dnnl::algorithm::convolution_direct, source, any, destination,
+                                                     stride, dilation, padding, padding);
     const dnnl::convolution_backward_data::primitive_desc chosen(what, engine, forward);
-    return {dnnl::convolution_backward_data(chosen), chosen.diff_src_desc(), chosen.weights_desc(), chosen.diff_dst_desc()};
+    return {dnnl::convolution_backward_data(chosen), chosen.diff_src_desc(), chosen.weights_desc(),
+            chosen.diff_dst_desc()};
   }
-  const dnnl::convolution_backward_weights::desc what(dnnl::algorithm::convolution_direct, source, any, destination, stride,
-                                                      dilation, padding, padding);
+  const dnnl::convolution_backward_weights::desc what(dnnl::algorithm::convolution_direct, source, any, destination,
+                                                      stride, dilation, padding, padding);
   const dnnl::convolution_backward_weights::primitive_desc chosen(what, engine, forward);
-  return {dnnl::convolution_backward_weights(chosen), chosen.src_desc(), chosen.diff_weights_desc(), chosen.diff_dst_desc()};
+  return {dnnl::convolution_backward_weights(chosen), chosen.src_desc(), chosen.diff_weights_desc(),
+          chosen.diff_dst_desc()};
 }
 
 void conv_forward(CpuDevice& device, const ConvShape& shape, const float* x, const float* w, const float* scale,
@@ -143,10 +148,9 @@ void conv_forward(CpuDevice& device, const ConvShape& shape, const float* x, con
   ConvPlan& plan = dnn.conv_plan(key);
   if (epilogue.residual && epilogue.residual != y)
     device.copy(y, epilogue.residual, shape.y_count() * static_cast<int64_t>(sizeof(float)));
-  std::unordered_map<int, memory> arguments{
-      {DNNL_ARG_SRC, memory(plan.source, dnn.engine, const_cast<float*>(x))},
-      {DNNL_ARG_WEIGHTS, packed_weights(device, shape, plan, w, scale, identity)},
-      {DNNL_ARG_DST, memory(plan.destination, dnn.engine, y)}};
+  std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, memory(plan.source, dnn.engine, const_cast<float*>(x))},
+                                            {DNNL_ARG_WEIGHTS, packed_weights(device, shape, plan, w, scale, identity)},
+                                            {DNNL_ARG_DST, memory(plan.destination, dnn.engine, y)}};
   if (epilogue.bias)
     arguments.emplace(DNNL_ARG_BIAS, memory({{shape.k}, memory::data_type::f32, memory::format_tag::x}, dnn.engine,
                                             const_cast<void*>(epilogue.bias)));

@@ -36,7 +36,8 @@ void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const floa
 
 /// The same three as plain loops with double sums; T is float or double.
 template <class T>
-void conv_forward_plain(const ConvShape& shape, const T* x, const T* w, const T* scale, const ConvEpilogue& epilogue, T* y);
+void conv_forward_plain(const ConvShape& shape, const T* x, const T* w, const T* scale, const ConvEpilogue& epilogue,
+                        T* y);
 template <class T>
 void conv_backward_data_plain(const ConvShape& shape, const T* dy, const T* w, const T* scale, T* dx);
 template <class T>

@@ -21,7 +21,8 @@ void for_each_tap(const ConvShape& d, int64_t oy, int64_t ox, const F& f) {
 }  // namespace
 
 template <class T>
-void conv_forward_plain(const ConvShape& d, const T* x, const T* w, const T* scale, const ConvEpilogue& epilogue, T* y) {
+void conv_forward_plain(const ConvShape& d, const T* x, const T* w, const T* scale, const ConvEpilogue& epilogue,
+                        T* y) {
   const int64_t in = d.c / d.groups;
   const int64_t out = d.k / d.groups;
   const auto* bias = static_cast<const T*>(epilogue.bias);
@@ -81,9 +82,9 @@ void conv_backward_weights_plain(const ConvShape& d, const T* x, const T* dy, T*
   for (size_t i = 0; i < total.size(); ++i) dw[i] = static_cast<T>(total[i]);
 }
 
-#define AZ_INSTANTIATE(T)                                                                                        \
-  template void conv_forward_plain(const ConvShape&, const T*, const T*, const T*, const ConvEpilogue&, T*);     \
-  template void conv_backward_data_plain(const ConvShape&, const T*, const T*, const T*, T*);                    \
+#define AZ_INSTANTIATE(T)                                                                                    \
+  template void conv_forward_plain(const ConvShape&, const T*, const T*, const T*, const ConvEpilogue&, T*); \
+  template void conv_backward_data_plain(const ConvShape&, const T*, const T*, const T*, T*);                \
   template void conv_backward_weights_plain(const ConvShape&, const T*, const T*, T*);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)

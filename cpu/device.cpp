@@ -12,7 +12,8 @@ namespace {
 class HostMemory final : public RawMemory {
  public:
   void* allocate(int64_t bytes) override {
-    void* block = std::aligned_alloc(kAlignment, static_cast<size_t>((bytes + kAlignment - 1) / kAlignment * kAlignment));
+    void* block =
+        std::aligned_alloc(kAlignment, static_cast<size_t>((bytes + kAlignment - 1) / kAlignment * kAlignment));
     AZ_CHECK(block, "cpu: out of memory asking for {} MiB; use a smaller batch or image", bytes >> 20);
     return block;
   }

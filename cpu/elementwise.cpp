@@ -13,23 +13,23 @@ constexpr int64_t kGrain = 16384;  // elements worth a thread
 }  // namespace
 
 // The instruction-set clones must be plain functions, so each loop is spelled out by type.
-#define AZ_LOOPS(T)                                                                                        \
-  namespace {                                                                                              \
-  AZ_SIMD void relu_loop(const T* x, T* y, int64_t count) {                                                \
-    for (int64_t i = 0; i < count; ++i) y[i] = math::Relu{}.forward(x[i]);                                 \
-  }                                                                                                        \
-  AZ_SIMD void relu_backward_loop(const T* y, const T* dy, T* dx, int64_t count) {                         \
-    for (int64_t i = 0; i < count; ++i) dx[i] = math::Relu{}.backward(y[i], dy[i]);                        \
-  }                                                                                                        \
-  AZ_SIMD void add_loop(const T* a, const T* b, T* y, int64_t count) {                                     \
-    for (int64_t i = 0; i < count; ++i) y[i] = a[i] + b[i];                                                \
-  }                                                                                                        \
-  AZ_SIMD void multiply_loop(const T* a, const T* b, T* y, int64_t count) {                                \
-    for (int64_t i = 0; i < count; ++i) y[i] = a[i] * b[i];                                                \
-  }                                                                                                        \
-  AZ_SIMD void scale_loop(const T* x, T factor, T* y, int64_t count) {                                     \
-    for (int64_t i = 0; i < count; ++i) y[i] = factor * x[i];                                              \
-  }                                                                                                        \
+#define AZ_LOOPS(T)                                                                 \
+  namespace {                                                                       \
+  AZ_SIMD void relu_loop(const T* x, T* y, int64_t count) {                         \
+    for (int64_t i = 0; i < count; ++i) y[i] = math::Relu{}.forward(x[i]);          \
+  }                                                                                 \
+  AZ_SIMD void relu_backward_loop(const T* y, const T* dy, T* dx, int64_t count) {  \
+    for (int64_t i = 0; i < count; ++i) dx[i] = math::Relu{}.backward(y[i], dy[i]); \
+  }                                                                                 \
+  AZ_SIMD void add_loop(const T* a, const T* b, T* y, int64_t count) {              \
+    for (int64_t i = 0; i < count; ++i) y[i] = a[i] + b[i];                         \
+  }                                                                                 \
+  AZ_SIMD void multiply_loop(const T* a, const T* b, T* y, int64_t count) {         \
+    for (int64_t i = 0; i < count; ++i) y[i] = a[i] * b[i];                         \
+  }                                                                                 \
+  AZ_SIMD void scale_loop(const T* x, T factor, T* y, int64_t count) {              \
+    for (int64_t i = 0; i < count; ++i) y[i] = factor * x[i];                       \
+  }                                                                                 \
   }
 AZ_LOOPS(float)
 AZ_LOOPS(double)
@@ -71,7 +71,8 @@ void multiply(const T* a, const T* b, T* y, int64_t count) {
 
 template <class T>
 void scale(const T* x, T factor, T* y, int64_t count) {
-  parallel_for(count, kGrain, [&](int64_t begin, int64_t end) { scale_loop(x + begin, factor, y + begin, end - begin); });
+  parallel_for(count, kGrain,
+               [&](int64_t begin, int64_t end) { scale_loop(x + begin, factor, y + begin, end - begin); });
 }
 
 template <class T>
@@ -107,19 +108,19 @@ T exp_scaled_backward(const T* x, const T* y, const T* dy, T s, T limit, T* dx, 
   return ds;
 }
 
-#define AZ_INSTANTIATE(T)                                                                    \
-  template void map_forward<math::Relu, T>(const T*, T*, int64_t);                           \
-  template void map_forward<math::Exp, T>(const T*, T*, int64_t);                            \
-  template void map_forward<math::Sigmoid, T>(const T*, T*, int64_t);                        \
-  template void map_backward<math::Relu, T>(const T*, const T*, T*, int64_t);                \
-  template void map_backward<math::Exp, T>(const T*, const T*, T*, int64_t);                 \
-  template void map_backward<math::Sigmoid, T>(const T*, const T*, T*, int64_t);             \
-  template void add<T>(const T*, const T*, T*, int64_t);                                     \
-  template void multiply<T>(const T*, const T*, T*, int64_t);                                \
-  template void scale<T>(const T*, T, T*, int64_t);                                          \
-  template void scale_channels<T>(const T*, const T*, T*, int64_t, int64_t);                 \
-  template void scale_rows<T>(const T*, const T*, T*, int64_t, int64_t);                     \
-  template void exp_scaled<T>(const T*, T, T, T*, int64_t);                                  \
+#define AZ_INSTANTIATE(T)                                                        \
+  template void map_forward<math::Relu, T>(const T*, T*, int64_t);               \
+  template void map_forward<math::Exp, T>(const T*, T*, int64_t);                \
+  template void map_forward<math::Sigmoid, T>(const T*, T*, int64_t);            \
+  template void map_backward<math::Relu, T>(const T*, const T*, T*, int64_t);    \
+  template void map_backward<math::Exp, T>(const T*, const T*, T*, int64_t);     \
+  template void map_backward<math::Sigmoid, T>(const T*, const T*, T*, int64_t); \
+  template void add<T>(const T*, const T*, T*, int64_t);                         \
+  template void multiply<T>(const T*, const T*, T*, int64_t);                    \
+  template void scale<T>(const T*, T, T*, int64_t);                              \
+  template void scale_channels<T>(const T*, const T*, T*, int64_t, int64_t);     \
+  template void scale_rows<T>(const T*, const T*, T*, int64_t, int64_t);         \
+  template void exp_scaled<T>(const T*, T, T, T*, int64_t);                      \
   template T exp_scaled_backward<T>(const T*, const T*, const T*, T, T, T*, int64_t);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)

@@ -15,19 +15,18 @@ namespace {
 
 constexpr int64_t kChunk = 2048;  // logits whose signs and losses stay in the nearest cache
 
-#define AZ_LOOPS(T)                                                                                               \
-  AZ_SIMD double loss_loop(math::SigmoidFocal<T, true> f, const T* z, const T* sign, T* loss, int64_t count) {    \
-    for (int64_t i = 0; i < count; ++i) loss[i] = f.loss(z[i], sign[i]);                                          \
-    double part[8] = {};                                                                                          \
-    int64_t i = 0;                                                                                                \
-    for (; i + 8 <= count; i += 8)                                                                                \
-      for (int64_t j = 0; j < 8; ++j) part[j] += double(loss[i + j]);                                             \
-    for (; i < count; ++i) part[i % 8] += double(loss[i]);                                                        \
-    return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));             \
-  }                                                                                                               \
-  AZ_SIMD void slope_loop(math::SigmoidFocal<T, true> f, const T* z, const T* sign, T factor, T* dx,              \
-                          int64_t count) {                                                                        \
-    for (int64_t i = 0; i < count; ++i) dx[i] = factor * f.slope(z[i], sign[i]);                                  \
+#define AZ_LOOPS(T)                                                                                                   \
+  AZ_SIMD double loss_loop(math::SigmoidFocal<T, true> f, const T* z, const T* sign, T* loss, int64_t count) {        \
+    for (int64_t i = 0; i < count; ++i) loss[i] = f.loss(z[i], sign[i]);                                              \
+    double part[8] = {};                                                                                              \
+    int64_t i = 0;                                                                                                    \
+    for (; i + 8 <= count; i += 8)                                                                                    \
+      for (int64_t j = 0; j < 8; ++j) part[j] += double(loss[i + j]);                                                 \
+    for (; i < count; ++i) part[i % 8] += double(loss[i]);                                                            \
+    return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));                 \
+  }                                                                                                                   \
+  AZ_SIMD void slope_loop(math::SigmoidFocal<T, true> f, const T* z, const T* sign, T factor, T* dx, int64_t count) { \
+    for (int64_t i = 0; i < count; ++i) dx[i] = factor * f.slope(z[i], sign[i]);                                      \
   }
 AZ_LOOPS(float)
 AZ_LOOPS(double)
@@ -133,9 +132,8 @@ void sigmoid_focal_loss(const T* logits, const int32_t* labels, int64_t rows, in
   const double normaliser = double(count_positives(labels, rows, channels)) + options.normaliser_extra;
   const double divisor = normaliser > 0 ? normaliser : 1;
   norm[0] = static_cast<T>(divisor);
-  with_formula<T>(options, [&](auto f) {
-    loss[0] = static_cast<T>(focal_sum(f, logits, labels, rows, channels) / divisor);
-  });
+  with_formula<T>(options,
+                  [&](auto f) { loss[0] = static_cast<T>(focal_sum(f, logits, labels, rows, channels) / divisor); });
 }
 
 template <class T>
@@ -145,9 +143,9 @@ void sigmoid_focal_loss_backward(const T* logits, const int32_t* labels, int64_t
   with_formula<T>(options, [&](auto f) { focal_slopes(f, logits, labels, rows, channels, factor, dx); });
 }
 
-#define AZ_INSTANTIATE(T)                                                                                            \
-  template void sigmoid_focal_loss<T>(const T*, const int32_t*, int64_t, int64_t, const FocalOptions&, T*, T*);      \
-  template void sigmoid_focal_loss_backward<T>(const T*, const int32_t*, int64_t, int64_t, const FocalOptions&,      \
+#define AZ_INSTANTIATE(T)                                                                                       \
+  template void sigmoid_focal_loss<T>(const T*, const int32_t*, int64_t, int64_t, const FocalOptions&, T*, T*); \
+  template void sigmoid_focal_loss_backward<T>(const T*, const int32_t*, int64_t, int64_t, const FocalOptions&, \
                                                const T*, const T*, T*);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)

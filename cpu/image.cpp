@@ -118,8 +118,8 @@ void resize_bilinear(const ImageView& source, int width, int height, uint8_t* ou
     const BilinearTap tap = math::bilinear_tap(y, source.height, height);
     const int16_t* upper = cache.row(tap.first);
     const int16_t* lower = cache.row(tap.second);
-    vertical(upper, lower, static_cast<int16_t>(tap.weight_first), static_cast<int16_t>(tap.weight_second), row_elements,
-             out + static_cast<size_t>(y) * row_elements);
+    vertical(upper, lower, static_cast<int16_t>(tap.weight_first), static_cast<int16_t>(tap.weight_second),
+             row_elements, out + static_cast<size_t>(y) * row_elements);
   }
 }
 

@@ -31,8 +31,8 @@ struct NearestResize {
   int new_width = 0;
   int new_height = 0;
 };
-void resize_nearest(const uint8_t* source, const Rect& source_part, const NearestResize& sizes,
-                    const Rect& part, uint8_t* out);
+void resize_nearest(const uint8_t* source, const Rect& source_part, const NearestResize& sizes, const Rect& part,
+                    uint8_t* out);
 /// The part of the resized picture that pixels of `source_part` can reach (empty when they vanish).
 Rect nearest_reach(const Rect& source_part, const NearestResize& sizes);
 
@@ -41,10 +41,10 @@ void flip_horizontal(const ImageView& source, uint8_t* out);
 
 /// How a picture becomes the network's input.
 struct Normalise {
-  std::array<float, 3> mean{};           ///< in the order of the output's channels
+  std::array<float, 3> mean{};  ///< in the order of the output's channels
   std::array<float, 3> std{1, 1, 1};
-  bool bgr = false;                      ///< output channels B, G, R of an R, G, B picture
-  bool flip = false;                     ///< mirrored: pixel x goes to width - 1 - x
+  bool bgr = false;   ///< output channels B, G, R of an R, G, B picture
+  bool flip = false;  ///< mirrored: pixel x goes to width - 1 - x
 };
 
 /// (pixel - mean) / std in f32, mirrored on request, into the upper left of a larger picture; the rest becomes 0.

@@ -43,8 +43,8 @@ std::vector<float> repeated(const std::array<float, 3>& values, int width) {
 void normalise(const ImageView& source, const Normalise& how, int padded_width, int padded_height, float* out) {
   AZ_CHECK(source.channels == 3, "normalise: the picture has {} channels, want 3", source.channels);
   AZ_CHECK(source.width <= padded_width && source.height <= padded_height,
-           "normalise: a picture of {} x {} pixels does not fit into {} x {}", source.width, source.height, padded_width,
-           padded_height);
+           "normalise: a picture of {} x {} pixels does not fit into {} x {}", source.width, source.height,
+           padded_width, padded_height);
   const size_t count = 3 * static_cast<size_t>(source.width);
   const size_t padded_count = 3 * static_cast<size_t>(padded_width);
   const std::vector<float> mean = repeated(how.mean, source.width);

@@ -114,8 +114,8 @@ Rect nearest_reach(const Rect& source_part, const NearestResize& sizes) {
   return {left, top, right - left, bottom - top};
 }
 
-void resize_nearest(const uint8_t* source, const Rect& source_part, const NearestResize& sizes,
-                    const Rect& part, uint8_t* out) {
+void resize_nearest(const uint8_t* source, const Rect& source_part, const NearestResize& sizes, const Rect& part,
+                    uint8_t* out) {
   AZ_CHECK(sizes.old_width > 0 && sizes.old_height > 0 && sizes.new_width > 0 && sizes.new_height > 0,
            "resize_nearest: cannot make {} x {} of {} x {} pixels", sizes.new_width, sizes.new_height, sizes.old_width,
            sizes.old_height);

@@ -43,8 +43,7 @@ void matmul(CpuDevice& device, const MatmulShape& s, const float* a, const float
     const Descriptors d(s);
     const std::array<int64_t, 6> key = {s.batch, s.m, s.n, s.k, s.transpose_a, s.transpose_b};
     auto at = dnn.products.find(key);
-    if (at == dnn.products.end())
-      at = dnn.products.emplace(key, dnnl::matmul({{d.a, d.b, d.y}, dnn.engine})).first;
+    if (at == dnn.products.end()) at = dnn.products.emplace(key, dnnl::matmul({{d.a, d.b, d.y}, dnn.engine})).first;
     // oneDNN takes pointers to non-const, and only reads through the first two.
     at->second.execute(dnn.stream, {{DNNL_ARG_SRC, {d.a, dnn.engine, const_cast<float*>(a)}},
                                     {DNNL_ARG_WEIGHTS, {d.b, dnn.engine, const_cast<float*>(b)}},

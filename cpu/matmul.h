@@ -5,7 +5,8 @@
 
 namespace az::cpu {
 
-/// y [batch, m, n] = a b, of a [batch, m, k] (stored [batch, k, m] where transposed) and b [batch, k, n] ([batch, n, k]).
+/// y [batch, m, n] = a b, of a [batch, m, k] (stored [batch, k, m] where transposed) and b [batch, k, n] ([batch, n,
+/// k]).
 struct MatmulShape {
   int64_t batch = 1, m = 0, n = 0, k = 0;
   bool transpose_a = false, transpose_b = false;

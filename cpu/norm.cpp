@@ -149,23 +149,17 @@ AZ_BODY void gradient_body(Row<T> row, const T* factor, const T* slope, const T*
   }                                                                                                                  \
   AZ_SIMD void sums_loop(Gate gate, const Row<T>& row, double* sum_dy, double* sum_dy_x, int64_t rows, int64_t c) {  \
     switch (gate) {                                                                                                  \
-      case Gate::none:                                                                                               \
-        return sums_body<Gate::none>(row, sum_dy, sum_dy_x, rows, c);                                                \
-      case Gate::from_x:                                                                                             \
-        return sums_body<Gate::from_x>(row, sum_dy, sum_dy_x, rows, c);                                              \
-      case Gate::from_y:                                                                                             \
-        return sums_body<Gate::from_y>(row, sum_dy, sum_dy_x, rows, c);                                              \
+      case Gate::none: return sums_body<Gate::none>(row, sum_dy, sum_dy_x, rows, c);                                 \
+      case Gate::from_x: return sums_body<Gate::from_x>(row, sum_dy, sum_dy_x, rows, c);                             \
+      case Gate::from_y: return sums_body<Gate::from_y>(row, sum_dy, sum_dy_x, rows, c);                             \
     }                                                                                                                \
   }                                                                                                                  \
   AZ_SIMD void gradient_loop(Gate gate, const Row<T>& row, const T* factor, const T* slope, const T* offset, T* dx,  \
                              T* dresidual, int64_t rows, int64_t c) {                                                \
     switch (gate) {                                                                                                  \
-      case Gate::none:                                                                                               \
-        return gradient_body<Gate::none>(row, factor, slope, offset, dx, dresidual, rows, c);                        \
-      case Gate::from_x:                                                                                             \
-        return gradient_body<Gate::from_x>(row, factor, slope, offset, dx, dresidual, rows, c);                      \
-      case Gate::from_y:                                                                                             \
-        return gradient_body<Gate::from_y>(row, factor, slope, offset, dx, dresidual, rows, c);                      \
+      case Gate::none: return gradient_body<Gate::none>(row, factor, slope, offset, dx, dresidual, rows, c);         \
+      case Gate::from_x: return gradient_body<Gate::from_x>(row, factor, slope, offset, dx, dresidual, rows, c);     \
+      case Gate::from_y: return gradient_body<Gate::from_y>(row, factor, slope, offset, dx, dresidual, rows, c);     \
     }                                                                                                                \
   }
 AZ_LOOPS(float)

@@ -18,7 +18,7 @@ void parallel_for(int64_t count, int64_t grain, const F& f) {
     f(int64_t{0}, count);
     return;
   }
-#pragma omp parallel num_threads(static_cast<int>(parts))
+#pragma omp parallel num_threads(static_cast <int>(parts))
   {
     const int64_t part = omp_get_thread_num();
     const int64_t total = omp_get_num_threads();

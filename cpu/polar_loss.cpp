@@ -1,5 +1,5 @@
-// Few rows are positive (tens an object), so the time goes into reading labels and writing zeros: 4 bytes a row forward,
-// 4 r bytes a row backward.
+// Few rows are positive (tens an object), so the time goes into reading labels and writing zeros: 4 bytes a row
+// forward, 4 r bytes a row backward.
 #include "cpu/polar_loss.h"
 
 #include "cpu/block_sum.h"
@@ -25,8 +25,7 @@ void weighted_mean(const Rows<T>& rows, T* loss, T* norm, const F& row_loss) {
     WeightedSum sum;
     for (int64_t row = begin; row < end; ++row) {
       const T weight = rows.weight ? rows.weight[row] : T(1);
-      if (rows.labels[row] > 0 && weight != T(0))
-        sum += {double(weight), double(weight) * double(row_loss(row))};
+      if (rows.labels[row] > 0 && weight != T(0)) sum += {double(weight), double(weight) * double(row_loss(row))};
     }
     return sum;
   });
@@ -117,15 +116,15 @@ void centerness_bce_backward(const T* logits, const T* target, const Rows<T>& ro
   });
 }
 
-#define AZ_INSTANTIATE(T)                                                                                             \
-  template void polar_centerness<T>(const T*, const int32_t*, int64_t, int64_t, T*);                                  \
-  template void polar_iou_loss<T>(PolarIouKind, const T*, const T*, const Rows<T>&, int64_t, T*, T*);                 \
-  template void polar_iou_loss_backward<T>(PolarIouKind, const T*, const T*, const Rows<T>&, int64_t, const T*,       \
-                                           const T*, T*);                                                             \
-  template void box_iou_loss<T>(const T*, int64_t, const T*, const T*, const Rows<T>&, T*, T*);                       \
-  template void box_iou_loss_backward<T>(const T*, int64_t, const T*, const T*, const Rows<T>&, const T*, const T*,   \
-                                         T*);                                                                         \
-  template void centerness_bce<T>(const T*, const T*, const Rows<T>&, T*, T*);                                        \
+#define AZ_INSTANTIATE(T)                                                                                           \
+  template void polar_centerness<T>(const T*, const int32_t*, int64_t, int64_t, T*);                                \
+  template void polar_iou_loss<T>(PolarIouKind, const T*, const T*, const Rows<T>&, int64_t, T*, T*);               \
+  template void polar_iou_loss_backward<T>(PolarIouKind, const T*, const T*, const Rows<T>&, int64_t, const T*,     \
+                                           const T*, T*);                                                           \
+  template void box_iou_loss<T>(const T*, int64_t, const T*, const T*, const Rows<T>&, T*, T*);                     \
+  template void box_iou_loss_backward<T>(const T*, int64_t, const T*, const T*, const Rows<T>&, const T*, const T*, \
+                                         T*);                                                                       \
+  template void centerness_bce<T>(const T*, const T*, const Rows<T>&, T*, T*);                                      \
   template void centerness_bce_backward<T>(const T*, const T*, const Rows<T>&, const T*, const T*, T*);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)

@@ -25,7 +25,8 @@ void polar_centerness(const T* rays, const int32_t* labels, int64_t rows, int64_
 
 /// pred, target [rows, r] -> loss [1], norm [1]
 template <class T>
-void polar_iou_loss(PolarIouKind kind, const T* pred, const T* target, const Rows<T>& rows, int64_t r, T* loss, T* norm);
+void polar_iou_loss(PolarIouKind kind, const T* pred, const T* target, const Rows<T>& rows, int64_t r, T* loss,
+                    T* norm);
 template <class T>
 void polar_iou_loss_backward(PolarIouKind kind, const T* pred, const T* target, const Rows<T>& rows, int64_t r,
                              const T* norm, const T* dy, T* dx);

@@ -9,29 +9,29 @@
 namespace az::cpu {
 namespace {
 
-constexpr int64_t kBlock = 4096;     // elements summed by one loop
-constexpr int64_t kRowBlock = 256;   // rows summed by one loop
+constexpr int64_t kBlock = 4096;    // elements summed by one loop
+constexpr int64_t kRowBlock = 256;  // rows summed by one loop
 
 // Eight running sums let the loop vectorise; their order of addition at the end is fixed.
-#define AZ_LOOPS(T)                                                                         \
-  AZ_SIMD double dot_block(const T* a, const T* b, int64_t count) {                         \
-    double part[8] = {};                                                                    \
-    int64_t i = 0;                                                                          \
-    for (; i + 8 <= count; i += 8)                                                          \
-      for (int64_t j = 0; j < 8; ++j) part[j] += double(a[i + j]) * double(b[i + j]);       \
-    for (; i < count; ++i) part[i % 8] += double(a[i]) * double(b[i]);                      \
+#define AZ_LOOPS(T)                                                                                   \
+  AZ_SIMD double dot_block(const T* a, const T* b, int64_t count) {                                   \
+    double part[8] = {};                                                                              \
+    int64_t i = 0;                                                                                    \
+    for (; i + 8 <= count; i += 8)                                                                    \
+      for (int64_t j = 0; j < 8; ++j) part[j] += double(a[i + j]) * double(b[i + j]);                 \
+    for (; i < count; ++i) part[i % 8] += double(a[i]) * double(b[i]);                                \
     return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7])); \
-  }                                                                                         \
-  AZ_SIMD double sum_block(const T* a, int64_t count) {                                     \
-    double part[8] = {};                                                                    \
-    int64_t i = 0;                                                                          \
-    for (; i + 8 <= count; i += 8)                                                          \
-      for (int64_t j = 0; j < 8; ++j) part[j] += double(a[i + j]);                          \
-    for (; i < count; ++i) part[i % 8] += double(a[i]);                                     \
+  }                                                                                                   \
+  AZ_SIMD double sum_block(const T* a, int64_t count) {                                               \
+    double part[8] = {};                                                                              \
+    int64_t i = 0;                                                                                    \
+    for (; i + 8 <= count; i += 8)                                                                    \
+      for (int64_t j = 0; j < 8; ++j) part[j] += double(a[i + j]);                                    \
+    for (; i < count; ++i) part[i % 8] += double(a[i]);                                               \
     return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7])); \
-  }                                                                                         \
-  AZ_SIMD void add_row(const T* x, double* y, int64_t channels) {                           \
-    for (int64_t c = 0; c < channels; ++c) y[c] += double(x[c]);                            \
+  }                                                                                                   \
+  AZ_SIMD void add_row(const T* x, double* y, int64_t channels) {                                     \
+    for (int64_t c = 0; c < channels; ++c) y[c] += double(x[c]);                                      \
   }
 AZ_LOOPS(float)
 AZ_LOOPS(double)

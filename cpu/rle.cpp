@@ -98,8 +98,8 @@ Rle rle_encode(const Mask& mask) {
 }
 
 Mask rle_decode(const Rle& rle) {
-  AZ_CHECK(pixel_count(rle) <= std::numeric_limits<int32_t>::max(), "rle_decode: a mask of {} x {} is too large", rle.height,
-           rle.width);
+  AZ_CHECK(pixel_count(rle) <= std::numeric_limits<int32_t>::max(), "rle_decode: a mask of {} x {} is too large",
+           rle.height, rle.width);
   AZ_CHECK(covered(rle) <= pixel_count(rle), "rle_decode: {}", rle_problem(rle));
   Mask mask{static_cast<int>(rle.height), static_cast<int>(rle.width), std::vector<uint8_t>(pixel_count(rle))};
   size_t x = 0, y = 0;
@@ -160,9 +160,11 @@ Rle rle_from_string(std::string_view text, uint32_t height, uint32_t width) {
 }
 
 std::string rle_problem(const Rle& rle) {
-  if (pixel_count(rle) > kMaxRun) return fmt::format("a picture of {} x {} has more pixels than a run can count", rle.height, rle.width);
+  if (pixel_count(rle) > kMaxRun)
+    return fmt::format("a picture of {} x {} has more pixels than a run can count", rle.height, rle.width);
   if (covered(rle) == pixel_count(rle)) return "";
-  return fmt::format("the runs cover {} pixels, the picture of {} x {} has {}", covered(rle), rle.width, rle.height, pixel_count(rle));
+  return fmt::format("the runs cover {} pixels, the picture of {} x {} has {}", covered(rle), rle.width, rle.height,
+                     pixel_count(rle));
 }
 
 Rle rle_union(std::span<const Rle> masks) {

@@ -42,7 +42,8 @@ Mask rle_decode(const Rle& rle);
 std::string rle_to_string(const Rle& rle);
 /// Error: a character outside '0'..'o', a text that stops within a number, or a run outside 0..2^32-1.
 Rle rle_from_string(std::string_view text, uint32_t height, uint32_t width);
-/// What is wrong with runs that should fill their picture exactly ("the runs cover 90 pixels of 100"); empty if nothing.
+/// What is wrong with runs that should fill their picture exactly ("the runs cover 90 pixels of 100"); empty if
+/// nothing.
 std::string rle_problem(const Rle& rle);
 
 /// The largest magnitude of a polygon's coordinate: five times it is still a 32-bit integer, as the reference needs.

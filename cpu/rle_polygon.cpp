@@ -1,6 +1,6 @@
-// Polygons to runs, as rleFrPoly: corners on a grid of fifths of a pixel, edges walked on that grid, and the crossings of
-// pixel columns (every fifth column of the grid) sorted. The reference lists every grid point of every edge; only the
-// points beside a pixel column's crossing matter, so those are computed directly, by the same formula.
+// Polygons to runs, as rleFrPoly: corners on a grid of fifths of a pixel, edges walked on that grid, and the crossings
+// of pixel columns (every fifth column of the grid) sorted. The reference lists every grid point of every edge; only
+// the points beside a pixel column's crossing matter, so those are computed directly, by the same formula.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -57,8 +57,10 @@ class Crossings {
     }
     std::vector<uint32_t> runs = {at_[0]};
     for (size_t i = 1; i < at_.size(); ++i) {
-      if (at_[i] > 0) runs.push_back(at_[i]);
-      else if (++i < at_.size()) runs.back() += at_[i];
+      if (at_[i] > 0)
+        runs.push_back(at_[i]);
+      else if (++i < at_.size())
+        runs.back() += at_[i];
     }
     return runs;
   }
@@ -109,7 +111,8 @@ class Crossings {
 }  // namespace
 
 Rle rle_from_polygon(std::span<const double> xy, uint32_t height, uint32_t width) {
-  AZ_CHECK(uint64_t{height} * width <= UINT32_MAX, "a picture of {} x {} has more pixels than a run can count", width, height);
+  AZ_CHECK(uint64_t{height} * width <= UINT32_MAX, "a picture of {} x {} has more pixels than a run can count", width,
+           height);
   Crossings crossings(height, width);
   const size_t count = xy.size() / 2;
   if (count > 0) {

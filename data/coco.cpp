@@ -11,7 +11,8 @@ std::vector<CocoDataset::Id> CocoDataset::sorted_ids(const std::string& list, co
   std::vector<Id> sorted;
   sorted.reserve(ids.size());
   for (size_t i = 0; i < ids.size(); ++i) sorted.push_back({ids[i], i});
-  std::ranges::sort(sorted, [](const Id& a, const Id& b) { return a.id != b.id ? a.id < b.id : a.position < b.position; });
+  std::ranges::sort(sorted,
+                    [](const Id& a, const Id& b) { return a.id != b.id ? a.id < b.id : a.position < b.position; });
   const auto twin = std::ranges::adjacent_find(sorted, {}, &Id::id);
   if (twin != sorted.end())
     fail("{}[{}]: id {} is already that of {}[{}]", list, twin[1].position, twin->id, list, twin->position);
@@ -41,8 +42,8 @@ void CocoDataset::build_index() {
   for (size_t i = 0; i < annotations.size(); ++i) {
     const auto image = find_image(annotations[i].image_id);
     AZ_CHECK(image, "annotations[{}]: image_id {} is not among the images", i, annotations[i].image_id);
-    AZ_CHECK(find_category(annotations[i].category_id), "annotations[{}]: category_id {} is not among the categories", i,
-             annotations[i].category_id);
+    AZ_CHECK(find_category(annotations[i].category_id), "annotations[{}]: category_id {} is not among the categories",
+             i, annotations[i].category_id);
     image_of[i] = *image;
     ++first_of_image_[*image + 1];
   }
@@ -60,7 +61,8 @@ cpu::Rle CocoDataset::mask_of(const CocoAnnotation& annotation) const {
   const auto image = find_image(annotation.image_id);
   AZ_CHECK(image, "annotation {}: image_id {} is not among the images", annotation.id, annotation.image_id);
   AZ_CHECK(!annotation.segmentation.empty(), "annotation {}: has no segmentation", annotation.id);
-  return annotation.segmentation.rle(static_cast<uint32_t>(images[*image].height), static_cast<uint32_t>(images[*image].width));
+  return annotation.segmentation.rle(static_cast<uint32_t>(images[*image].height),
+                                     static_cast<uint32_t>(images[*image].width));
 }
 
 }  // namespace az::data

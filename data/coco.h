@@ -70,8 +70,8 @@ class CocoDataset {
   std::vector<size_t> first_of_image_;        // [images + 1]
 };
 
-/// Reads an annotation file, one annotation at a time: memory is that of what is kept. `info`, `licenses` and other keys
-/// are skipped; a missing iscrowd is 0; a missing area or bbox is computed from the segmentation (or the box).
+/// Reads an annotation file, one annotation at a time: memory is that of what is kept. `info`, `licenses` and other
+/// keys are skipped; a missing iscrowd is 0; a missing area or bbox is computed from the segmentation (or the box).
 /// Error: `FILE: annotations[3].bbox: what is wrong`.
 CocoDataset read_coco(const std::filesystem::path& file);
 /// The same from memory; `name` stands for the file in errors.
@@ -96,8 +96,8 @@ struct CocoResults {
   bool area_from_boxes = true;
 };
 
-/// Reads a result file for the images of a set. Boxes with no mask stand as polygons when masks are evaluated; a missing
-/// box is computed from the mask. An empty list is no error. Error: `FILE: [3].score: what is wrong`.
+/// Reads a result file for the images of a set. Boxes with no mask stand as polygons when masks are evaluated; a
+/// missing box is computed from the mask. An empty list is no error. Error: `FILE: [3].score: what is wrong`.
 CocoResults read_coco_results(const std::filesystem::path& file, const CocoDataset& dataset);
 /// The same from memory; `name` stands for the file in errors.
 CocoResults decode_coco_results(std::string_view text, const std::string& name, const CocoDataset& dataset);

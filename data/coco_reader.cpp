@@ -129,13 +129,16 @@ class Entry {
       compressed.reset();
       counts.clear();
       std::string_view characters;
-      if (!field.value().get_string().get(characters)) compressed = characters;
-      else numbers(key, field.value(), counts);
+      if (!field.value().get_string().get(characters))
+        compressed = characters;
+      else
+        numbers(key, field.value(), counts);
     }
     if (size.size() != 2) fail(key, "has no size [height, width]");
     if (!has_counts) fail(key, "has no counts");
     for (const double extent : size)
-      if (!(extent >= 1 && extent <= static_cast<double>(kMaxExtent) && extent == std::floor(extent))) fail(key, fmt::format("has the size [{}, {}]", size[0], size[1]));
+      if (!(extent >= 1 && extent <= static_cast<double>(kMaxExtent) && extent == std::floor(extent)))
+        fail(key, fmt::format("has the size [{}, {}]", size[0], size[1]));
     cpu::Rle rle{static_cast<uint32_t>(size[0]), static_cast<uint32_t>(size[1]), {}};
     try {
       if (compressed) rle = cpu::rle_from_string(*compressed, rle.height, rle.width);
@@ -143,7 +146,8 @@ class Entry {
       fail(key, error.what());
     }
     for (const double run : counts) {
-      if (!(run >= 0 && run <= UINT32_MAX && run == std::floor(run))) fail(key, fmt::format("has a run of {} pixels", run));
+      if (!(run >= 0 && run <= UINT32_MAX && run == std::floor(run)))
+        fail(key, fmt::format("has a run of {} pixels", run));
       rle.counts.push_back(static_cast<uint32_t>(run));
     }
     if (const std::string problem = cpu::rle_problem(rle); !problem.empty()) fail(key, problem);
@@ -163,7 +167,8 @@ class DatasetReader {
   DatasetReader(std::istream& input, const std::string& name) : name_(name), stream_(input, name) {}
 
   CocoDataset read() {
-    if (stream_.peek() == '[') fail("{}: is a list, not an object with images, annotations and categories (a result file?)", name_);
+    if (stream_.peek() == '[')
+      fail("{}: is a list, not an object with images, annotations and categories (a result file?)", name_);
     bool has_images = false, has_annotations = false, has_categories = false;
     const auto once = [&](bool& has, std::string_view key) {
       AZ_CHECK(!has, "{}: has \"{}\" twice", name_, key);
@@ -206,10 +211,14 @@ class DatasetReader {
     bool has_id = false;
     int64_t width = 0, height = 0;
     entry.for_fields([&](std::string_view key, json::value value) {
-      if (key == "id") image.id = entry.integer(key, value), has_id = true;
-      else if (key == "width") width = entry.integer(key, value);
-      else if (key == "height") height = entry.integer(key, value);
-      else if (key == "file_name") image.file_name = entry.text(key, value);
+      if (key == "id")
+        image.id = entry.integer(key, value), has_id = true;
+      else if (key == "width")
+        width = entry.integer(key, value);
+      else if (key == "height")
+        height = entry.integer(key, value);
+      else if (key == "file_name")
+        image.file_name = entry.text(key, value);
     });
     if (!has_id) entry.fail("id", "is missing");
     if (width < 1 || width > kMaxExtent) entry.fail("width", "is missing, or not from 1 to 1000000");
@@ -224,9 +233,12 @@ class DatasetReader {
     CocoCategory category;
     bool has_id = false, has_name = false;
     entry.for_fields([&](std::string_view key, json::value value) {
-      if (key == "id") category.id = entry.integer(key, value), has_id = true;
-      else if (key == "name") category.name = entry.text(key, value), has_name = true;
-      else if (key == "supercategory") category.supercategory = entry.text(key, value);
+      if (key == "id")
+        category.id = entry.integer(key, value), has_id = true;
+      else if (key == "name")
+        category.name = entry.text(key, value), has_name = true;
+      else if (key == "supercategory")
+        category.supercategory = entry.text(key, value);
     });
     if (!has_id) entry.fail("id", "is missing");
     if (!has_name) entry.fail("name", "is missing");
@@ -237,13 +249,20 @@ class DatasetReader {
     CocoAnnotation read;
     bool has_id = false, has_image = false, has_category = false, has_area = false, has_box = false;
     entry.for_fields([&](std::string_view key, json::value value) {
-      if (key == "id") read.id = entry.integer(key, value), has_id = true;
-      else if (key == "image_id") read.image_id = entry.integer(key, value), has_image = true;
-      else if (key == "category_id") read.category_id = entry.integer(key, value), has_category = true;
-      else if (key == "area") read.area = entry.number(key, value), has_area = true;
-      else if (key == "iscrowd") read.crowd = entry.flag(key, value);
-      else if (key == "ignore") read.ignore = entry.flag(key, value);
-      else if (key == "segmentation") read.segmentation = entry.segmentation(key, value, set_.segmentations);
+      if (key == "id")
+        read.id = entry.integer(key, value), has_id = true;
+      else if (key == "image_id")
+        read.image_id = entry.integer(key, value), has_image = true;
+      else if (key == "category_id")
+        read.category_id = entry.integer(key, value), has_category = true;
+      else if (key == "area")
+        read.area = entry.number(key, value), has_area = true;
+      else if (key == "iscrowd")
+        read.crowd = entry.flag(key, value);
+      else if (key == "ignore")
+        read.ignore = entry.flag(key, value);
+      else if (key == "segmentation")
+        read.segmentation = entry.segmentation(key, value, set_.segmentations);
       else if (key == "bbox") {
         const auto box = entry.box(key, value);
         has_box = box.has_value();
@@ -270,14 +289,15 @@ class DatasetReader {
         const CocoImage& image = set_.images[*set_.find_image(annotation.image_id)];
         const auto [height, width] = annotation.segmentation.runs_size();
         AZ_CHECK(height == static_cast<uint32_t>(image.height) && width == static_cast<uint32_t>(image.width),
-                 "annotations[{}].segmentation: is of a picture of {} x {}, image {} is {} x {}", i, width, height, image.id,
-                 image.width, image.height);
+                 "annotations[{}].segmentation: is of a picture of {} x {}, image {} is {} x {}", i, width, height,
+                 image.id, image.width, image.height);
       }
       for (const size_t i : lack_box_) set_.annotations[i].bbox = cpu::rle_box(set_.mask_of(set_.annotations[i]));
       for (const size_t i : lack_area_) {
         CocoAnnotation& annotation = set_.annotations[i];
-        annotation.area = annotation.segmentation.empty() ? annotation.bbox[2] * annotation.bbox[3]
-                                                          : static_cast<double>(cpu::rle_area(set_.mask_of(annotation)));
+        annotation.area = annotation.segmentation.empty()
+                              ? annotation.bbox[2] * annotation.bbox[3]
+                              : static_cast<double>(cpu::rle_area(set_.mask_of(annotation)));
       }
     } catch (const Error& error) {
       fail("{}: {}", name_, error.what());
@@ -296,10 +316,14 @@ CocoDetection detection(Entry& entry, size_t index, CocoResults& results, const 
   CocoDetection read;
   bool has_image = false, has_category = false, has_score = false, has_box = false;
   entry.for_fields([&](std::string_view key, json::value value) {
-    if (key == "image_id") read.image_id = entry.integer(key, value), has_image = true;
-    else if (key == "category_id") read.category_id = entry.integer(key, value), has_category = true;
-    else if (key == "score") read.score = entry.number(key, value), has_score = true;
-    else if (key == "segmentation") read.segmentation = entry.segmentation(key, value, results.segmentations);
+    if (key == "image_id")
+      read.image_id = entry.integer(key, value), has_image = true;
+    else if (key == "category_id")
+      read.category_id = entry.integer(key, value), has_category = true;
+    else if (key == "score")
+      read.score = entry.number(key, value), has_score = true;
+    else if (key == "segmentation")
+      read.segmentation = entry.segmentation(key, value, results.segmentations);
     else if (key == "bbox") {
       const auto box = entry.box(key, value);
       has_box = box.has_value();
@@ -314,8 +338,9 @@ CocoDetection detection(Entry& entry, size_t index, CocoResults& results, const 
   const auto height = static_cast<uint32_t>(dataset.images[*image].height);
   const auto width = static_cast<uint32_t>(dataset.images[*image].width);
   if (read.segmentation.kind() == Segmentation::Kind::runs && read.segmentation.runs_size() != std::pair(height, width))
-    entry.fail("segmentation", fmt::format("is of a picture of {} x {}, image {} is {} x {}", read.segmentation.runs_size().second,
-                                           read.segmentation.runs_size().first, read.image_id, width, height));
+    entry.fail("segmentation",
+               fmt::format("is of a picture of {} x {}, image {} is {} x {}", read.segmentation.runs_size().second,
+                           read.segmentation.runs_size().first, read.image_id, width, height));
   if (index == 0) results.area_from_boxes = has_box;
   if (results.area_from_boxes && !has_box) entry.fail("bbox", "is missing, while the first entry has one");
   if (!has_box && read.segmentation.empty()) entry.fail("", "has neither bbox nor segmentation");

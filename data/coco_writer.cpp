@@ -15,7 +15,8 @@ std::string quoted(const std::string& text) {
   try {
     return nlohmann::json(text).dump();
   } catch (const nlohmann::json::exception&) {
-    fail("write_coco: the name {} is not UTF-8", nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+    fail("write_coco: the name {} is not UTF-8",
+         nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
   }
 }
 
@@ -81,7 +82,8 @@ void write_coco(const std::filesystem::path& file, const CocoDataset& dataset) {
   });
   writer.put(",\n\"annotations\":");
   writer.list(dataset.annotations, [&](const CocoAnnotation& a) {
-    writer.put("{{\"id\":{},\"image_id\":{},\"category_id\":{},\"iscrowd\":{},", a.id, a.image_id, a.category_id, a.crowd ? 1 : 0);
+    writer.put("{{\"id\":{},\"image_id\":{},\"category_id\":{},\"iscrowd\":{},", a.id, a.image_id, a.category_id,
+               a.crowd ? 1 : 0);
     if (a.ignore) writer.put("\"ignore\":1,");
     writer.put("\"area\":{},\"bbox\":", a.area);
     writer.numbers(a.bbox);
@@ -96,13 +98,15 @@ void write_coco(const std::filesystem::path& file, const CocoDataset& dataset) {
 void write_coco_results(const std::filesystem::path& file, const CocoResults& results, CocoFields fields) {
   Writer writer;
   writer.list(results.detections, [&](const CocoDetection& detection) {
-    writer.put("{{\"image_id\":{},\"category_id\":{},\"score\":{}", detection.image_id, detection.category_id, detection.score);
+    writer.put("{{\"image_id\":{},\"category_id\":{},\"score\":{}", detection.image_id, detection.category_id,
+               detection.score);
     if (fields != CocoFields::masks) {
       writer.put(",\"bbox\":");
       writer.numbers(detection.bbox);
     }
     if (fields != CocoFields::boxes) {
-      AZ_CHECK(!detection.segmentation.empty(), "{}: a detection of image {} has no mask", file.string(), detection.image_id);
+      AZ_CHECK(!detection.segmentation.empty(), "{}: a detection of image {} has no mask", file.string(),
+               detection.image_id);
       writer.put(",\"segmentation\":");
       writer.segmentation(detection.segmentation);
     }

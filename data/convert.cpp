@@ -57,7 +57,8 @@ std::vector<std::filesystem::path> files_below(const std::filesystem::path& fold
   AZ_CHECK(std::filesystem::is_directory(folder), "{}: is no folder", folder.string());
   std::vector<std::filesystem::path> files;
   std::error_code error;
-  for (auto at = std::filesystem::recursive_directory_iterator(folder, error); !error && at != std::filesystem::end(at); at.increment(error)) {
+  for (auto at = std::filesystem::recursive_directory_iterator(folder, error); !error && at != std::filesystem::end(at);
+       at.increment(error)) {
     std::string own = at->path().extension().string();
     std::ranges::transform(own, own.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if (own == extension && at->is_regular_file()) files.push_back(at->path());

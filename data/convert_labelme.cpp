@@ -24,7 +24,8 @@ struct Object {
 // One labelme file being read.
 class LabelmeFile {
  public:
-  LabelmeFile(const json& root, std::string name, ConvertNotes& notes) : root_(root), name_(std::move(name)), notes_(notes) {}
+  LabelmeFile(const json& root, std::string name, ConvertNotes& notes)
+      : root_(root), name_(std::move(name)), notes_(notes) {}
 
   // The objects in the order of their first shapes.
   std::vector<Object> objects() const {
@@ -40,9 +41,12 @@ class LabelmeFile {
       Polygon polygon = outline(shape, where);
       if (polygon.empty()) continue;
       const json group = shape.value("group_id", json());
-      const auto same = std::ranges::find_if(found, [&](const Object& o) { return !group.is_null() && o.group == group && o.label == label; });
-      if (same != found.end()) same->parts.push_back(std::move(polygon));
-      else found.push_back({label, where, group, {std::move(polygon)}});
+      const auto same = std::ranges::find_if(
+          found, [&](const Object& o) { return !group.is_null() && o.group == group && o.label == label; });
+      if (same != found.end())
+        same->parts.push_back(std::move(polygon));
+      else
+        found.push_back({label, where, group, {std::move(polygon)}});
     }
     return found;
   }
@@ -51,7 +55,8 @@ class LabelmeFile {
   int extent(const char* key) const {
     const json value = root_.value(key, json());
     if (value.is_null()) return 0;
-    AZ_CHECK(value.is_number_integer() && value >= 1 && value <= 1'000'000, "{}: {}: should be an integer from 1 to 1000000", name_, key);
+    AZ_CHECK(value.is_number_integer() && value >= 1 && value <= 1'000'000,
+             "{}: {}: should be an integer from 1 to 1000000", name_, key);
     return value;
   }
 
@@ -74,7 +79,8 @@ class LabelmeFile {
     }
     const Polygon points = read_points(shape.value("points", json()), where);
     if (type == "polygon") {
-      AZ_CHECK(points.size() >= 6, "{}.points: a polygon wants three points or more, this has {}", where, points.size() / 2);
+      AZ_CHECK(points.size() >= 6, "{}.points: a polygon wants three points or more, this has {}", where,
+               points.size() / 2);
       return points;
     }
     if (type == "rectangle") return rectangle(points, where);
@@ -90,7 +96,8 @@ class LabelmeFile {
                "{}.points: entry {} should be two numbers", where, points.size() / 2);
       for (const json& value : point) {
         points.push_back(value.get<double>());
-        AZ_CHECK(std::abs(points.back()) <= cpu::kMaxPolygonCoordinate, "{}.points: has the coordinate {}", where, points.back());
+        AZ_CHECK(std::abs(points.back()) <= cpu::kMaxPolygonCoordinate, "{}.points: has the coordinate {}", where,
+                 points.back());
       }
     }
     return points;
@@ -98,7 +105,8 @@ class LabelmeFile {
 
   // Two opposite corners, or all four.
   static Polygon rectangle(const Polygon& points, const std::string& where) {
-    AZ_CHECK(points.size() == 4 || points.size() == 8, "{}.points: a rectangle wants two points, this has {}", where, points.size() / 2);
+    AZ_CHECK(points.size() == 4 || points.size() == 8, "{}.points: a rectangle wants two points, this has {}", where,
+             points.size() / 2);
     if (points.size() == 8) return points;
     const auto [left, right] = std::minmax(points[0], points[2]);
     const auto [top, bottom] = std::minmax(points[1], points[3]);
@@ -109,7 +117,8 @@ class LabelmeFile {
   static Polygon circle(const Polygon& points, const std::string& where) {
     AZ_CHECK(points.size() == 4, "{}.points: a circle wants two points, this has {}", where, points.size() / 2);
     const double radius = std::hypot(points[2] - points[0], points[3] - points[1]);
-    const int corners = radius <= 1 ? 12 : std::clamp(static_cast<int>(std::numbers::pi / std::acos(1 - 1 / radius)), 12, 100'000);
+    const int corners =
+        radius <= 1 ? 12 : std::clamp(static_cast<int>(std::numbers::pi / std::acos(1 - 1 / radius)), 12, 100'000);
     Polygon polygon;
     for (int i = 0; i < corners; ++i) {
       const double angle = 2 * std::numbers::pi / corners * i;
@@ -168,10 +177,12 @@ void add_labelme(std::string_view text, const std::filesystem::path& file, const
   const std::vector<Object> objects = labels.objects();
   const std::filesystem::path picture = (file.parent_path() / labels.image_path()).lexically_normal();
   const ImageSize size = size_of(labels, picture, name);
-  AZ_CHECK(int64_t{size.width} * size.height <= kMaxPixels, "{}: a picture of {} x {} is too large", name, size.width, size.height);
+  AZ_CHECK(int64_t{size.width} * size.height <= kMaxPixels, "{}: a picture of {} x {} is too large", name, size.width,
+           size.height);
   builder.add_image(size.width, size.height, picture.lexically_proximate(root).generic_string());
   for (const Object& object : objects) {
-    const cpu::Rle mask = cpu::rle_from_polygons(object.parts, static_cast<uint32_t>(size.height), static_cast<uint32_t>(size.width));
+    const cpu::Rle mask =
+        cpu::rle_from_polygons(object.parts, static_cast<uint32_t>(size.height), static_cast<uint32_t>(size.width));
     CocoAnnotation annotation;
     annotation.area = cpu::rle_area(mask);
     if (annotation.area == 0) {

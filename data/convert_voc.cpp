@@ -55,8 +55,9 @@ ImageSize read_size(const pugi::xml_node& root, const std::filesystem::path& pic
     return image_size(picture);
   }
   const double width = number(size, "width", name + ": size"), height = number(size, "height", name + ": size");
-  AZ_CHECK(width >= 1 && height >= 1 && width <= 1e6 && height <= 1e6 && width * height <= static_cast<double>(kMaxPixels),
-           "{}: size is {} x {}", name, width, height);
+  AZ_CHECK(
+      width >= 1 && height >= 1 && width <= 1e6 && height <= 1e6 && width * height <= static_cast<double>(kMaxPixels),
+      "{}: size is {} x {}", name, width, height);
   return {static_cast<int>(width), static_cast<int>(height)};
 }
 
@@ -68,17 +69,19 @@ std::vector<cpu::Rle> masks_of(const LabelMap& map) {
   cpu::Mask mask{map.height, map.width, std::vector<uint8_t>(map.labels.size())};
   for (size_t label = 1; label < 255; ++label) {
     if (!present[label]) continue;
-    std::ranges::transform(map.labels, mask.pixels.begin(), [&](uint8_t l) { return static_cast<uint8_t>(l == label); });
+    std::ranges::transform(map.labels, mask.pixels.begin(),
+                           [&](uint8_t l) { return static_cast<uint8_t>(l == label); });
     masks.push_back(cpu::rle_encode(mask));
   }
   return masks;
 }
 
 // Gives each mask to the free object whose box it fits best.
-void assign_masks(const std::filesystem::path& file, const ImageSize& size, std::vector<Object>& objects, ConvertNotes& notes) {
+void assign_masks(const std::filesystem::path& file, const ImageSize& size, std::vector<Object>& objects,
+                  ConvertNotes& notes) {
   const LabelMap map = read_label_map(file);
-  AZ_CHECK(map.width == size.width && map.height == size.height, "{}: is {} x {}, the annotation says {} x {}", file.string(),
-           map.width, map.height, size.width, size.height);
+  AZ_CHECK(map.width == size.width && map.height == size.height, "{}: is {} x {}, the annotation says {} x {}",
+           file.string(), map.width, map.height, size.width, size.height);
   for (const cpu::Rle& mask : masks_of(map)) {
     const cpu::Box box = cpu::rle_box(mask);
     Object* best = nullptr;
@@ -91,7 +94,8 @@ void assign_masks(const std::filesystem::path& file, const ImageSize& size, std:
       best->mask = mask;
       best->has_mask = true;
     } else {
-      notes.push_back(fmt::format("{}: the mask at ({}, {}) fits no object's box and is left out", file.string(), box[0], box[1]));
+      notes.push_back(
+          fmt::format("{}: the mask at ({}, {}) fits no object's box and is left out", file.string(), box[0], box[1]));
     }
   }
 }
@@ -163,7 +167,8 @@ std::filesystem::path voc_pictures(const std::filesystem::path& folder) { return
 CocoDataset convert_voc(const std::filesystem::path& folder, const VocOptions& options, ConvertNotes& notes) {
   const std::filesystem::path annotations = subfolder(folder, "Annotations");
   const auto files = options.list.empty() ? files_below(annotations, ".xml") : listed(options.list, annotations);
-  AZ_CHECK(!files.empty(), "{}: holds no VOC annotation (*.xml)", options.list.empty() ? annotations.string() : options.list.string());
+  AZ_CHECK(!files.empty(), "{}: holds no VOC annotation (*.xml)",
+           options.list.empty() ? annotations.string() : options.list.string());
   VocConverter converter(folder, notes);
   for (const std::filesystem::path& file : files) converter.add(file);
   return converter.finish(options);

@@ -13,8 +13,8 @@ void check_size(int64_t width, int64_t height, size_t file_bytes, int64_t pixels
            kMaxPixels);
   constexpr int64_t kAlwaysAllowed = 1 << 16;
   AZ_CHECK(width * height <= static_cast<int64_t>(file_bytes) * pixels_per_byte + kAlwaysAllowed,
-           "{}: {} bytes cannot hold the {} x {} pixels that the header promises; the file is cut short or damaged", name,
-           file_bytes, width, height);
+           "{}: {} bytes cannot hold the {} x {} pixels that the header promises; the file is cut short or damaged",
+           name, file_bytes, width, height);
 }
 
 }  // namespace codecs
@@ -25,10 +25,11 @@ const uint8_t* bytes_of(const std::string& text) { return reinterpret_cast<const
 
 void check_writable(const Image& image, const std::filesystem::path& file) {
   const size_t pixels = static_cast<size_t>(image.width) * static_cast<size_t>(image.height);
-  AZ_CHECK(image.width > 0 && image.height > 0 && (image.channels == 1 || image.channels == 3) &&
-               image.pixels.size() == pixels * static_cast<size_t>(image.channels),
-           "{}: cannot write a picture of {} x {} pixels, {} channels and {} bytes; want 1 or 3 channels and as many bytes",
-           file.string(), image.width, image.height, image.channels, image.pixels.size());
+  AZ_CHECK(
+      image.width > 0 && image.height > 0 && (image.channels == 1 || image.channels == 3) &&
+          image.pixels.size() == pixels * static_cast<size_t>(image.channels),
+      "{}: cannot write a picture of {} x {} pixels, {} channels and {} bytes; want 1 or 3 channels and as many bytes",
+      file.string(), image.width, image.height, image.channels, image.pixels.size());
 }
 
 }  // namespace

@@ -20,7 +20,10 @@ struct Image {
   Image() = default;
   /// Black.
   Image(int w, int h, int c = 3)
-      : width(w), height(h), channels(c), pixels(static_cast<size_t>(w) * static_cast<size_t>(h) * static_cast<size_t>(c)) {}
+      : width(w),
+        height(h),
+        channels(c),
+        pixels(static_cast<size_t>(w) * static_cast<size_t>(h) * static_cast<size_t>(c)) {}
 
   uint8_t* at(int x, int y) { return &pixels[index(x, y)]; }
   const uint8_t* at(int x, int y) const { return &pixels[index(x, y)]; }
@@ -28,7 +31,8 @@ struct Image {
 
  private:
   size_t index(int x, int y) const {
-    return (static_cast<size_t>(y) * static_cast<size_t>(width) + static_cast<size_t>(x)) * static_cast<size_t>(channels);
+    return (static_cast<size_t>(y) * static_cast<size_t>(width) + static_cast<size_t>(x)) *
+           static_cast<size_t>(channels);
   }
 };
 

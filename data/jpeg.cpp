@@ -103,9 +103,7 @@ class Decoder {
   }
 
   /// The data ended before the picture did. A progressive picture may lack whole scans without a second warning.
-  bool truncated() const {
-    return errors_.ended_early && (errors_.lost_data || info_.progressive_mode != 0);
-  }
+  bool truncated() const { return errors_.ended_early && (errors_.lost_data || info_.progressive_mode != 0); }
   const jpeg_decompress_struct& info() const { return info_; }
   const char* reason() const { return errors_.text; }
 

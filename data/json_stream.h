@@ -10,8 +10,8 @@
 
 namespace az::data {
 
-/// Cuts a JSON text into the raw texts of its values: finds where each ends, by brackets and quotes only. What is inside
-/// a value is the caller's to parse. Errors: `NAME: what is wrong, at byte N`.
+/// Cuts a JSON text into the raw texts of its values: finds where each ends, by brackets and quotes only. What is
+/// inside a value is the caller's to parse. Errors: `NAME: what is wrong, at byte N`.
 class JsonStream {
  public:
   /// Bytes after every value that may be read (but mean nothing), as simdjson needs.

@@ -91,7 +91,8 @@ LabelMap decode_label_map(const uint8_t* bytes, size_t count, const std::string&
   AZ_CHECK(passes > 0, "{}: {}", name, reader.problem());
   LabelMap map{static_cast<int>(reader.width()), static_cast<int>(reader.height()), {}};
   map.labels.resize(static_cast<size_t>(map.width) * static_cast<size_t>(map.height));
-  AZ_CHECK(reader.read_rows(map.labels.data(), static_cast<size_t>(map.width), passes), "{}: {}", name, reader.problem());
+  AZ_CHECK(reader.read_rows(map.labels.data(), static_cast<size_t>(map.width), passes), "{}: {}", name,
+           reader.problem());
   return map;
 }
 

@@ -35,8 +35,8 @@ class Loader {
 
   /// Error: a negative number of workers, or no room to prefetch.
   Loader(Make make, const LoaderOptions& options) : make_(std::move(make)), options_(options) {
-    AZ_CHECK(options.workers >= 0 && options.prefetch >= 1, "loader: {} workers and {} batches ahead, want >= 0 and >= 1",
-             options.workers, options.prefetch);
+    AZ_CHECK(options.workers >= 0 && options.prefetch >= 1,
+             "loader: {} workers and {} batches ahead, want >= 0 and >= 1", options.workers, options.prefetch);
     taken_ = claimed_ = options.begin;
     try {
       for (int i = 0; i < options.workers; ++i) threads_.emplace_back([this] { work(); });

@@ -15,7 +15,8 @@ bool covers(const ObjectMask& mask, int x, int y) {
 }
 
 /// -1 for background locations on a crowd.
-void ignore_crowds(std::span<const ObjectMask> crowds, std::span<const cpu::LevelGrid> grids, std::span<int32_t> label) {
+void ignore_crowds(std::span<const ObjectMask> crowds, std::span<const cpu::LevelGrid> grids,
+                   std::span<int32_t> label) {
   for (const ObjectMask& crowd : crowds) {
     for (const cpu::LevelGrid& grid : grids) {
       for (int i = 0; i < grid.height; ++i) {
@@ -66,8 +67,8 @@ PolarBatch polar_batch(std::span<const PolarSample> samples, const PolarDataOpti
     write_image(sample, options.input, width, height, row<float>(batch.image, i).data());
     const cpu::ImageTargets targets = cpu::image_targets(sample.objects, height, width, options.labels);
     const std::span<int32_t> label = row<int32_t>(batch.label, i);
-    cpu::write_targets(targets, {label, {}, row<float>(batch.box, i), row<float>(batch.rays, i),
-                                 row<float>(batch.centerness, i)});
+    cpu::write_targets(
+        targets, {label, {}, row<float>(batch.box, i), row<float>(batch.rays, i), row<float>(batch.centerness, i)});
     ignore_crowds(sample.crowds, grids, label);
     batch.pictures.push_back(sample.info);
     batch.counts += sample.counts;

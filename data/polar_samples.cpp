@@ -110,8 +110,9 @@ std::optional<PolarSample> PolarData::prepare(const Picture& picture, const Imag
   PolarSample sample;
   sample.info = {image.id, file_of(image).string(), {image.width, image.height}, {}};
   const bool flip = rng.chance(options_.flip);
-  sample.info.placement = options_.zoom ? zoom_placement(sample.info.original, scale, options_.zoom->rule, rng)
-                                        : resize_placement(sample.info.original, scale, options_.input.scale.keep_ratio);
+  sample.info.placement = options_.zoom
+                              ? zoom_placement(sample.info.original, scale, options_.zoom->rule, rng)
+                              : resize_placement(sample.info.original, scale, options_.input.scale.keep_ratio);
   sample.info.placement.flip = flip;
   place_objects(picture, sample);
   if (sample.objects.empty() && !options_.keep_empty) return std::nullopt;
@@ -121,8 +122,8 @@ std::optional<PolarSample> PolarData::prepare(const Picture& picture, const Imag
   AZ_CHECK(original.width == image.width && original.height == image.height,
            "{}: the picture is {} x {}, but its annotations are for {} x {}", sample.info.file, original.width,
            original.height, image.width, image.height);
-  sample.window = place_image(original, sample.info.placement,
-                              options_.zoom ? options_.zoom->fill : std::array<uint8_t, 4>{});
+  sample.window =
+      place_image(original, sample.info.placement, options_.zoom ? options_.zoom->fill : std::array<uint8_t, 4>{});
   return sample;
 }
 
@@ -140,8 +141,8 @@ void PolarData::place_objects(const Picture& picture, PolarSample& sample) const
       continue;
     }
     if (left == 0 || (options_.zoom && (left < options_.zoom->min_pixels ||
-                                        static_cast<double>(left) < options_.zoom->min_share *
-                                                                        static_cast<double>(placed.resized_pixels)))) {
+                                        static_cast<double>(left) <
+                                            options_.zoom->min_share * static_cast<double>(placed.resized_pixels)))) {
       ++sample.counts.cut;
       continue;
     }

@@ -30,17 +30,17 @@ struct PolarInputOptions {
 
 /// Which annotations are learnt; sizes at the picture's own scale.
 struct ObjectFilter {
-  double min_area = 15;    ///< the annotation's area must be above this
-  double min_side = 10;    ///< dropped if both sides of the box are below this
-  int64_t min_pixels = 15; ///< of the mask
+  double min_area = 15;     ///< the annotation's area must be above this
+  double min_side = 10;     ///< dropped if both sides of the box are below this
+  int64_t min_pixels = 15;  ///< of the mask
   int min_picture_side = 32;
 };
 
 /// Zoom as augmentation, and which objects it leaves.
 struct ZoomOptions {
   ZoomRule rule;
-  double min_share = 0.3;   ///< of the object's pixels that must stay in the window
-  int64_t min_pixels = 40;  ///< that must stay
+  double min_share = 0.3;                         ///< of the object's pixels that must stay in the window
+  int64_t min_pixels = 40;                        ///< that must stay
   std::array<uint8_t, 4> fill{115, 115, 115, 0};  ///< around the picture, R, G, B
 };
 
@@ -50,14 +50,14 @@ struct PolarDataOptions {
   double flip = 0.5;
   std::optional<ZoomOptions> zoom;
   bool ignore_crowd = false;  ///< background locations on a crowd get label -1 instead of 0
-  bool keep_empty = false;    ///< a picture without objects is background; else another one of its orientation stands in
+  bool keep_empty = false;  ///< a picture without objects is background; else another one of its orientation stands in
   cpu::LabelOptions labels;
   uint64_t seed = 0;
 };
 
 /// Where an input came from.
 struct PictureInfo {
-  int64_t id = 0;      ///< the image's id in the data set
+  int64_t id = 0;  ///< the image's id in the data set
   std::string file;
   ImageSize original;
   Placement placement;
@@ -120,7 +120,7 @@ class PolarData {
 
  private:
   struct Picture {
-    size_t image = 0;  // position in the data set
+    size_t image = 0;                       // position in the data set
     std::vector<uint32_t> objects, crowds;  // positions of annotations
   };
   std::optional<PolarSample> prepare(const Picture& picture, const ImageSize& scale, Rng& rng) const;

@@ -46,11 +46,12 @@ void Progress::draw() {
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;
   const double left = rate > 0 ? static_cast<double>(total_ - done_) / rate : 0;
-  const std::string state = fmt::format("{}/{} {}  {:.1f} {}/s  {} left  {}", done_, total_, unit_, rate, unit_,
-                                        clock_text(left), note_);
+  const std::string state =
+      fmt::format("{}/{} {}  {:.1f} {}/s  {} left  {}", done_, total_, unit_, rate, unit_, clock_text(left), note_);
   if (terminal_) {
     const auto filled = static_cast<size_t>(total_ > 0 ? kWidth * std::min(done_, total_) / total_ : kWidth);
-    fmt::print(stderr, "\r{} [{}{}] {}\033[K", what_, std::string(filled, '#'), std::string(kWidth - filled, '.'), state);
+    fmt::print(stderr, "\r{} [{}{}] {}\033[K", what_, std::string(filled, '#'), std::string(kWidth - filled, '.'),
+               state);
   } else {
     fmt::print(stderr, "{}: {}\n", what_, state);
   }

@@ -12,8 +12,8 @@ namespace {
 constexpr size_t kFirstChunkWords = size_t{1} << 10;  // chunks grow with what is held, up to:
 constexpr size_t kChunkWords = size_t{1} << 18;
 
-// x as a number of hundredths, if dividing that by 100 gives x back. It does for every decimal of up to two places: both
-// the parser and the division round the same rational number.
+// x as a number of hundredths, if dividing that by 100 gives x back. It does for every decimal of up to two places:
+// both the parser and the division round the same rational number.
 bool to_hundredths(double x, int32_t& hundredths) {
   const double n = std::round(x * 100);
   if (!(std::abs(n) < 2e9)) return false;
@@ -127,8 +127,8 @@ cpu::Rle Segmentation::rle(uint32_t height, uint32_t width) const {
   AZ_CHECK(!empty(), "there is no segmentation");
   if (kind() == Kind::polygons) return cpu::rle_from_polygons(polygons(), height, width);
   cpu::Rle stored = runs();
-  AZ_CHECK(stored.height == height && stored.width == width, "the runs are of a picture of {} x {}, this one is {} x {}",
-           stored.width, stored.height, width, height);
+  AZ_CHECK(stored.height == height && stored.width == width,
+           "the runs are of a picture of {} x {}, this one is {} x {}", stored.width, stored.height, width, height);
   return stored;
 }
 

@@ -1,5 +1,6 @@
-// BMP and GIF by stb_image, compiled here with only those formats: JPEG and PNG have their own libraries, its PNM reader
-// can be made to write past its memory, and the rest are not photographs or recognised too easily (TGA has no signature).
+// BMP and GIF by stb_image, compiled here with only those formats: JPEG and PNG have their own libraries, its PNM
+// reader can be made to write past its memory, and the rest are not photographs or recognised too easily (TGA has no
+// signature).
 #include <algorithm>
 #include <climits>
 #include <cstdlib>

@@ -36,7 +36,9 @@ float ratio(int resized, int original) { return static_cast<float>(static_cast<d
 
 }  // namespace
 
-int64_t ObjectMask::count() const { return std::ranges::count_if(pixels, [](uint8_t p) { return p != 0; }); }
+int64_t ObjectMask::count() const {
+  return std::ranges::count_if(pixels, [](uint8_t p) { return p != 0; });
+}
 
 ObjectMask mask_from_runs(const cpu::Rle& runs) {
   const cpu::RunMask mask = cpu::run_mask(runs);
@@ -72,8 +74,8 @@ ObjectMask mask_from_runs(const cpu::Rle& runs) {
 
 std::vector<uint8_t> mask_canvas(const ObjectMask& mask, int width, int height) {
   std::vector<uint8_t> canvas = room(width, height);
-  cpu::padded_crop({mask.pixels.data(), mask.part.width, mask.part.height, 1}, -mask.part.x, -mask.part.y, width, height,
-                   {}, canvas.data());
+  cpu::padded_crop({mask.pixels.data(), mask.part.width, mask.part.height, 1}, -mask.part.x, -mask.part.y, width,
+                   height, {}, canvas.data());
   return canvas;
 }
 

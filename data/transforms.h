@@ -60,9 +60,9 @@ int padded_size(int size, int divisor);
 
 /// Zoom, change of aspect and shift of the tiny recipe (docs: results on the generated set).
 struct ZoomRule {
-  double zoom_low = 0.9;   ///< log-uniform up to zoom_high
+  double zoom_low = 0.9;  ///< log-uniform up to zoom_high
   double zoom_high = 1.15;
-  double aspect = 0.06;    ///< width over height changes by a factor within 1 -+ this
+  double aspect = 0.06;  ///< width over height changes by a factor within 1 -+ this
 };
 /// A window of `target` at a random place: inside the stretched picture where that is larger, around it where smaller.
 Placement zoom_placement(const ImageSize& picture, const ImageSize& target, const ZoomRule& rule, Rng& rng);

@@ -113,7 +113,8 @@ class Evaluation {
     AZ_CHECK(results_.detections.size() <= UINT32_MAX, "coco: {} detections are too many", results_.detections.size());
     for (size_t i = 0; i < results_.detections.size(); ++i) {
       const auto image = dataset_.find_image(results_.detections[i].image_id);
-      AZ_CHECK(image, "coco: detection {} is of image {}, which the set does not have", i, results_.detections[i].image_id);
+      AZ_CHECK(image, "coco: detection {} is of image {}, which the set does not have", i,
+               results_.detections[i].image_id);
       detections_of_[*image].push_back(static_cast<uint32_t>(i));
     }
   }
@@ -122,7 +123,8 @@ class Evaluation {
   std::vector<Member> members(const Indices& indices, const List& list) const {
     std::vector<Member> found;
     for (const uint32_t i : indices)
-      if (const auto category = dataset_.find_category(list[i].category_id)) found.push_back({place_of_category_[*category], i});
+      if (const auto category = dataset_.find_category(list[i].category_id))
+        found.push_back({place_of_category_[*category], i});
     group(found);
     if (!options_.use_categories)
       for (Member& member : found) member.category = 0;
@@ -135,9 +137,10 @@ class Evaluation {
     const std::vector<Member> detections = members(detections_of_[image], results_.detections);
     std::vector<Picture> pictures;
     for (size_t o = 0, d = 0; o < objects.size() || d < detections.size();) {
-      const size_t category = d == detections.size() || (o < objects.size() && objects[o].category < detections[d].category)
-                                  ? objects[o].category
-                                  : detections[d].category;
+      const size_t category =
+          d == detections.size() || (o < objects.size() && objects[o].category < detections[d].category)
+              ? objects[o].category
+              : detections[d].category;
       const auto take = [category](std::span<const Member> from, size_t& at) {
         std::vector<uint32_t> taken;
         for (; at < from.size() && from[at].category == category; ++at) taken.push_back(from[at].index);
@@ -151,7 +154,8 @@ class Evaluation {
 
   PictureMatches match_group(const data::CocoImage& image, std::span<const uint32_t> objects,
                              std::vector<uint32_t> detections) const {
-    std::ranges::stable_sort(detections, std::ranges::greater{}, [&](uint32_t d) { return results_.detections[d].score; });
+    std::ranges::stable_sort(detections, std::ranges::greater{},
+                             [&](uint32_t d) { return results_.detections[d].score; });
     detections.resize(std::min(detections.size(), kMaxDetections));
 
     PictureMatches found;
@@ -162,7 +166,8 @@ class Evaluation {
       const data::CocoDetection& detection = results_.detections[d];
       found.scores.push_back(detection.score);
       if ((compare_masks && !objects.empty()) || !results_.area_from_boxes) masks.push_back(mask_of(detection, image));
-      areas.push_back(results_.area_from_boxes ? detection.bbox[2] * detection.bbox[3] : static_cast<double>(masks.back().area));
+      areas.push_back(results_.area_from_boxes ? detection.bbox[2] * detection.bbox[3]
+                                               : static_cast<double>(masks.back().area));
     }
     std::vector<MatchObject> match_objects;
     for (const uint32_t o : objects) {
@@ -170,7 +175,8 @@ class Evaluation {
       match_objects.push_back({annotation.area, annotation.crowd, annotation.id != 0 || options_.id_zero_matches});
     }
     const auto overlaps = compare_masks ? mask_overlaps(objects, masks) : box_overlaps(objects, detections);
-    found.matches = match_detections(match_objects, areas, overlaps.empty() ? std::vector<std::vector<Overlap>>(areas.size()) : overlaps);
+    found.matches = match_detections(match_objects, areas,
+                                     overlaps.empty() ? std::vector<std::vector<Overlap>>(areas.size()) : overlaps);
     return found;
   }
 
@@ -195,11 +201,13 @@ class Evaluation {
     return found;
   }
 
-  std::vector<std::vector<Overlap>> mask_overlaps(std::span<const uint32_t> objects, std::span<const RunMask> masks) const {
+  std::vector<std::vector<Overlap>> mask_overlaps(std::span<const uint32_t> objects,
+                                                  std::span<const RunMask> masks) const {
     std::vector<RunMask> object_masks;
     for (const uint32_t o : objects) {
       const data::CocoAnnotation& annotation = dataset_.annotations[o];
-      AZ_CHECK(!annotation.segmentation.empty(), "coco: annotation {} has no segmentation, which mask AP needs", annotation.id);
+      AZ_CHECK(!annotation.segmentation.empty(), "coco: annotation {} has no segmentation, which mask AP needs",
+               annotation.id);
       if (!masks.empty()) object_masks.push_back(run_mask(dataset_.mask_of(annotation)));
     }
     if (masks.empty()) return {};
@@ -208,7 +216,8 @@ class Evaluation {
     });
   }
 
-  std::vector<std::vector<Overlap>> box_overlaps(std::span<const uint32_t> objects, std::span<const uint32_t> detections) const {
+  std::vector<std::vector<Overlap>> box_overlaps(std::span<const uint32_t> objects,
+                                                 std::span<const uint32_t> detections) const {
     return overlaps(detections.size(), objects.size(), [&](size_t d, size_t o) {
       const data::CocoAnnotation& annotation = dataset_.annotations[objects[o]];
       return cpu::box_iou(results_.detections[detections[d]].bbox, annotation.bbox, annotation.crowd);
@@ -226,7 +235,8 @@ class Evaluation {
 
 }  // namespace
 
-CocoScores evaluate_coco(const data::CocoDataset& dataset, const data::CocoResults& results, const CocoOptions& options) {
+CocoScores evaluate_coco(const data::CocoDataset& dataset, const data::CocoResults& results,
+                         const CocoOptions& options) {
   return Evaluation(dataset, results, options).run();
 }
 
@@ -250,8 +260,8 @@ std::string coco_summary(const CocoScores& scores) {
   std::string text;
   for (size_t i = 0; i < kLines.size(); ++i) {
     text += fmt::format(" {:<18} {} @[ IoU={:<9} | area={:>6} | maxDets={:>3} ] = {:.4f}\n",
-                        i < 6 ? "Average Precision" : "Average Recall", i < 6 ? "(AP)" : "(AR)", kLines[i].iou, kLines[i].area,
-                        kLines[i].limit, scores.stats[i]);
+                        i < 6 ? "Average Precision" : "Average Recall", i < 6 ? "(AP)" : "(AR)", kLines[i].iou,
+                        kLines[i].area, kLines[i].limit, scores.stats[i]);
   }
   return text;
 }
@@ -259,8 +269,8 @@ std::string coco_summary(const CocoScores& scores) {
 std::string coco_category_table(const CocoScores& scores) {
   size_t width = 8;
   for (const CocoCategoryScores& category : scores.categories) width = std::max(width, category.name.size());
-  std::string text = fmt::format("{:<{}}  {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}\n", "category", width, "AP", "AP50", "AP75",
-                                 "APs", "APm", "APl", "AR100");
+  std::string text = fmt::format("{:<{}}  {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}\n", "category", width, "AP", "AP50",
+                                 "AP75", "APs", "APm", "APl", "AR100");
   for (const CocoCategoryScores& c : scores.categories) {
     text += fmt::format("{:<{}} ", c.name, width);
     for (const double figure : {c.ap, c.ap50, c.ap75, c.ap_small, c.ap_medium, c.ap_large, c.ar100})

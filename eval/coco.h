@@ -16,16 +16,16 @@ struct CocoOptions {
   CocoType type = CocoType::segm;
   /// false: every object and detection counts as of one category (class-agnostic AP).
   bool use_categories = true;
-  /// The reference marks a detection by the id of the object it matched, so one matched to an object with id 0 counts as
-  /// a false positive. true: it counts as matched.
+  /// The reference marks a detection by the id of the object it matched, so one matched to an object with id 0 counts
+  /// as a false positive. true: it counts as matched.
   bool id_zero_matches = false;
   int threads = 0;  // 0: all. The result is the same for any number
 };
 
-constexpr int kCocoThresholds = 10;      // IoU 0.5, 0.55, ..., 0.95
-constexpr int kCocoRecalls = 101;        // recall 0, 0.01, ..., 1
-constexpr int kCocoAreas = 4;            // all, small (up to 32^2 pixels), medium (up to 96^2), large
-constexpr int kCocoLimits = 3;           // 1, 10 and 100 detections a picture
+constexpr int kCocoThresholds = 10;  // IoU 0.5, 0.55, ..., 0.95
+constexpr int kCocoRecalls = 101;    // recall 0, 0.01, ..., 1
+constexpr int kCocoAreas = 4;        // all, small (up to 32^2 pixels), medium (up to 96^2), large
+constexpr int kCocoLimits = 3;       // 1, 10 and 100 detections a picture
 constexpr std::array<const char*, 12> kCocoStatNames = {"AP",  "AP50", "AP75",  "APs", "APm", "APl",
                                                         "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"};
 
@@ -49,7 +49,8 @@ struct CocoScores {
 
 /// Scores detections against a set. Detections of categories that the set lacks are left out; an empty list scores 0.
 /// Error: a detection of an unknown image, or masks to be compared where an annotation or a detection has none.
-CocoScores evaluate_coco(const data::CocoDataset& dataset, const data::CocoResults& results, const CocoOptions& options = {});
+CocoScores evaluate_coco(const data::CocoDataset& dataset, const data::CocoResults& results,
+                         const CocoOptions& options = {});
 
 /// The twelve lines that pycocotools prints.
 std::string coco_summary(const CocoScores& scores);

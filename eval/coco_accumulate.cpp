@@ -39,7 +39,8 @@ class Curve {
       const auto count = static_cast<double>(hits_.size() + 1);
       hits_.push_back({i, count / objects, count / ((misses + count) + kEpsilon)});
     }
-    for (size_t i = hits_.size(); i-- > 1;) hits_[i - 1].precision = std::max(hits_[i - 1].precision, hits_[i].precision);
+    for (size_t i = hits_.size(); i-- > 1;)
+      hits_[i - 1].precision = std::max(hits_[i - 1].precision, hits_[i].precision);
   }
 
   double last_recall() const { return hits_.empty() ? 0 : hits_.back().recall; }
@@ -141,7 +142,8 @@ double pairwise_sum(std::span<const double> values) {
   return sum;
 }
 
-void accumulate_category(std::span<const PictureMatches* const> pictures, size_t k, size_t category_count, CocoScores& to) {
+void accumulate_category(std::span<const PictureMatches* const> pictures, size_t k, size_t category_count,
+                         CocoScores& to) {
   const auto recalls = coco_recalls();
   std::array<uint64_t, kCocoAreas> objects{};
   for (const PictureMatches* picture : pictures)
@@ -174,8 +176,9 @@ void accumulate_category(std::span<const PictureMatches* const> pictures, size_t
 void summarize_coco(CocoScores& scores) {
   const auto ap = [&](const Selection& s) { return mean_precision(scores, s); };
   const auto ar = [&](const Selection& s) { return mean_recall(scores, s); };
-  scores.stats = {ap({}),           ap({.threshold = 0}), ap({.threshold = 5}), ap({.area = 1}), ap({.area = 2}), ap({.area = 3}),
-                  ar({.limit = 0}), ar({.limit = 1}),     ar({}),               ar({.area = 1}), ar({.area = 2}), ar({.area = 3})};
+  scores.stats = {ap({}),          ap({.threshold = 0}), ap({.threshold = 5}), ap({.area = 1}),
+                  ap({.area = 2}), ap({.area = 3}),      ar({.limit = 0}),     ar({.limit = 1}),
+                  ar({}),          ar({.area = 1}),      ar({.area = 2}),      ar({.area = 3})};
   for (size_t k = 0; k < scores.categories.size(); ++k) {
     CocoCategoryScores& category = scores.categories[k];
     const auto own = static_cast<int64_t>(k);

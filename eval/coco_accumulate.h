@@ -15,7 +15,8 @@ struct PictureMatches {
 
 /// Fills the entries of category k in precision, scores and recall from its pictures, by rising image id. They stay -1
 /// where no object counts.
-void accumulate_category(std::span<const PictureMatches* const> pictures, size_t k, size_t category_count, CocoScores& to);
+void accumulate_category(std::span<const PictureMatches* const> pictures, size_t k, size_t category_count,
+                         CocoScores& to);
 
 /// Fills `stats` and the figures of each category from precision and recall.
 void summarize_coco(CocoScores& scores);

@@ -29,18 +29,20 @@ OverlayItem truth_item(const data::CocoDataset& set, const data::CocoAnnotation&
   return item;
 }
 
-void draw(const data::CocoDataset& set, size_t index, const data::Image& image, const std::vector<models::Instance>& found,
-          const PolarRunOptions& options) {
+void draw(const data::CocoDataset& set, size_t index, const data::Image& image,
+          const std::vector<models::Instance>& found, const PolarRunOptions& options) {
   std::vector<OverlayItem> truth, predictions;
   for (const uint32_t a : set.annotations_of(index)) truth.push_back(truth_item(set, set.annotations[a]));
-  for (const auto& one : found) predictions.push_back(overlay_item(one, set.categories[static_cast<size_t>(one.label)].name));
+  for (const auto& one : found)
+    predictions.push_back(overlay_item(one, set.categories[static_cast<size_t>(one.label)].name));
   OverlayOptions style;
   style.least_score = options.show_score;
   const std::string name = fs::path(set.images[index].file_name).stem().string();
   data::write_jpeg(options.show / (name + ".jpg"), draw_comparison(image, truth, predictions, style), 90);
 }
 
-void append(const data::CocoDataset& set, size_t index, const std::vector<models::Instance>& found, data::CocoResults& results) {
+void append(const data::CocoDataset& set, size_t index, const std::vector<models::Instance>& found,
+            data::CocoResults& results) {
   for (const auto& one : found) {
     data::CocoDetection d;
     d.image_id = set.images[index].id;

@@ -19,10 +19,10 @@ struct PolarRun {
 };
 
 struct PolarRunOptions {
-  int workers = 2;                            ///< threads that read and resize
-  std::filesystem::path show;                 ///< folder for pictures of truth and predictions; empty: none
-  int show_count = 12;                        ///< pictures drawn, evenly spread
-  double show_score = 0.3;                    ///< detections below it are not drawn
+  int workers = 2;             ///< threads that read and resize
+  std::filesystem::path show;  ///< folder for pictures of truth and predictions; empty: none
+  int show_count = 12;         ///< pictures drawn, evenly spread
+  double show_score = 0.3;     ///< detections below it are not drawn
   bool progress = true;
 };
 

@@ -1,4 +1,5 @@
-// Sampling rules of 8-bit pictures. x runs right, y down; pixel centres lie at integers, so the picture's edge is at -0.5.
+// Sampling rules of 8-bit pictures. x runs right, y down; pixel centres lie at integers, so the picture's edge is at
+// -0.5.
 //
 // The bilinear rule is OpenCV's fixed-point one, which the references' pipelines call: weights of 11 bits, an exact
 // horizontal pass, and a vertical pass that drops bits twice. Integer arithmetic: the same bits everywhere.

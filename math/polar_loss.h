@@ -100,7 +100,8 @@ struct BoxIou {
       // log(all) - log(area), where all = pred + target - area.
       const T area_slope = o.share[side] * (horizontal ? o.height : o.width);
       const T pred_slope = horizontal ? o.pred_height : o.pred_width;
-      dx[side] = o.area >= kFloor<T> * o.all ? factor * ((pred_slope - area_slope) / o.all - area_slope / o.area) : T(0);
+      dx[side] =
+          o.area >= kFloor<T> * o.all ? factor * ((pred_slope - area_slope) / o.all - area_slope / o.area) : T(0);
     }
   }
 

@@ -19,9 +19,9 @@ struct ConfigValue;
 class Config {
  public:
   /// A file. `base = "other.toml"` at its top takes that file's values (path relative to the file, several deep) where
-  /// it gives none itself. `overrides` are "dotted.key=value", later ones win; a value that is not TOML is taken as text.
-  /// Error: `FILE:line: what is wrong` for a file that cannot be read, is not TOML or nests too deeply, and for bases
-  /// that go round in a circle; `--set key=value: what is wrong` for an override.
+  /// it gives none itself. `overrides` are "dotted.key=value", later ones win; a value that is not TOML is taken as
+  /// text. Error: `FILE:line: what is wrong` for a file that cannot be read, is not TOML or nests too deeply, and for
+  /// bases that go round in a circle; `--set key=value: what is wrong` for an override.
   static Config load(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
   /// The same from text, `name` standing for the file in messages. Error: it has a base.
   static Config parse(std::string_view text, const std::string& name, const std::vector<std::string>& overrides = {});
@@ -37,8 +37,8 @@ class Config {
   /// From `fewest` to `most` elements, each in range.
   std::vector<int64_t> integers(std::string_view key, std::vector<int64_t> otherwise, size_t fewest, size_t most,
                                 int64_t low, int64_t high);
-  std::vector<double> numbers(std::string_view key, std::vector<double> otherwise, size_t fewest, size_t most, double low,
-                              double high);
+  std::vector<double> numbers(std::string_view key, std::vector<double> otherwise, size_t fewest, size_t most,
+                              double low, double high);
 
   /// The table of that name, empty where absent. Shares everything with this one.
   Config table(std::string_view key);

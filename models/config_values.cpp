@@ -24,10 +24,10 @@ namespace az::models {
 namespace {
 
 constexpr size_t kLargestFile = 1 << 20;
-constexpr int kDeepest = 16;           // tables in tables
-constexpr size_t kLongestKey = 64;     // characters of one part
-constexpr int kMostDots = 64;          // between two commas of a line, outside strings
-constexpr size_t kLongestChain = 16;   // files that are each other's base
+constexpr int kDeepest = 16;          // tables in tables
+constexpr size_t kLongestKey = 64;    // characters of one part
+constexpr int kMostDots = 64;         // between two commas of a line, outside strings
+constexpr size_t kLongestChain = 16;  // files that are each other's base
 constexpr std::string_view kBase = "base";
 
 std::string shortened(std::string_view text) {
@@ -37,8 +37,8 @@ std::string shortened(std::string_view text) {
 
 bool good_key(std::string_view key) {
   return !key.empty() && key.size() <= kLongestKey && std::ranges::all_of(key, [](unsigned char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-         });
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
 }
 
 /// One past the end of the string or comment that begins at `at`, or `at` where neither does.
@@ -62,16 +62,17 @@ size_t skip_string_or_comment(std::string_view text, size_t at) {
   return text.size();
 }
 
-/// What must not reach toml++ 3.3: characters beyond ASCII outside strings and comments, some of which lead to code that
-/// it takes for unreachable; and long dotted keys, as it takes their tables down recursively.
+/// What must not reach toml++ 3.3: characters beyond ASCII outside strings and comments, some of which lead to code
+/// that it takes for unreachable; and long dotted keys, as it takes their tables down recursively.
 void check_plain(std::string_view text, const std::string& name) {
   int64_t line = 1;
   int dots = 0;
   char before = '\n';  // of the last string or comment, its first character
   for (size_t at = 0; at < text.size();) {
     // Elsewhere toml++ may take it for a part of a number, and what follows for plain text.
-    AZ_CHECK((text[at] != '"' && text[at] != '\'') || std::string_view(" \t\r\n=[,{").find(before) != std::string_view::npos,
-             "{}:{}: a quote inside a word", name, line);
+    AZ_CHECK(
+        (text[at] != '"' && text[at] != '\'') || std::string_view(" \t\r\n=[,{").find(before) != std::string_view::npos,
+        "{}:{}: a quote inside a word", name, line);
     before = text[at];
     if (const size_t end = skip_string_or_comment(text, at); end != at) {
       line += std::ranges::count(text.substr(at, end - at), '\n');
@@ -87,7 +88,8 @@ void check_plain(std::string_view text, const std::string& name) {
 }
 
 toml::table parse_toml(std::string_view text, const std::string& name) {
-  AZ_CHECK(text.size() <= kLargestFile, "{}: {} bytes, a configuration has at most {}", name, text.size(), kLargestFile);
+  AZ_CHECK(text.size() <= kLargestFile, "{}: {} bytes, a configuration has at most {}", name, text.size(),
+           kLargestFile);
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   check_plain(text, name);

@@ -1,4 +1,5 @@
-// The values of configuration files, flat: "model.head.rays" -> value and where it stands. Private to models/config.cpp.
+// The values of configuration files, flat: "model.head.rays" -> value and where it stands. Private to
+// models/config.cpp.
 #pragma once
 
 #include <cstdint>

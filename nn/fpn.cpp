@@ -11,8 +11,13 @@ Fpn::Fpn(const Builder& b, const FpnOptions& o) : start_(static_cast<size_t>(o.s
            "fpn: start level {} and {} levels for {} stages", o.start_level, o.levels, o.in_channels.size());
   const auto conv = [&](const std::string& name, int64_t in, int64_t kernel, int64_t stride) {
     return std::make_unique<Conv2d>(b, name,
-                                    Conv2d::Options{.in = in, .out = o.channels, .kernel = kernel, .stride = stride,
-                                                    .padding = kernel / 2, .bias = true, .init = Init::xavier_uniform});
+                                    Conv2d::Options{.in = in,
+                                                    .out = o.channels,
+                                                    .kernel = kernel,
+                                                    .stride = stride,
+                                                    .padding = kernel / 2,
+                                                    .bias = true,
+                                                    .init = Init::xavier_uniform});
   };
   for (size_t i = start_; i < o.in_channels.size(); ++i)
     laterals_.push_back(conv("lateral_convs." + std::to_string(i - start_), o.in_channels[i], 1, 1));

@@ -1,5 +1,5 @@
-// Initial values. Each tensor draws from its own stream, keyed by the seed and its name, so that adding a layer does not
-// change the others.
+// Initial values. Each tensor draws from its own stream, keyed by the seed and its name, so that adding a layer does
+// not change the others.
 #pragma once
 
 #include <string_view>

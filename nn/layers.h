@@ -40,8 +40,8 @@ enum class NormKind : uint8_t {
 
 struct NormOptions {
   NormKind kind = NormKind::frozen;
-  int groups = 32;         ///< of group norm
-  double momentum = 0.1;   ///< weight of a new sample in running statistics
+  int groups = 32;        ///< of group norm
+  double momentum = 0.1;  ///< weight of a new sample in running statistics
   double eps = 1e-5;
 };
 
@@ -58,7 +58,7 @@ class Norm final : public Module {
   void fold();
 
   NormOptions options_;
-  Tensor weight_, bias_;                            // [c]
+  Tensor weight_, bias_;                             // [c]
   Tensor running_mean_, running_var_, num_batches_;  // [c], [c], i64 scalar; undefined for group norm
   // The affine map of the current versions of the four tensors.
   Tensor scale_, shift_;

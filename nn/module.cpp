@@ -83,7 +83,8 @@ LoadReport load_state_dict(Module& module, const std::map<std::string, Tensor>& 
       continue;
     }
     used.insert(e.name);
-    const Tensor value = (found->second.rank() == 4 ? oihw_to_ohwi(found->second) : found->second).to(e.tensor->dtype());
+    const Tensor value =
+        (found->second.rank() == 4 ? oihw_to_ohwi(found->second) : found->second).to(e.tensor->dtype());
     if (value.shape() == e.tensor->shape()) {
       e.tensor->copy_from(value);
     } else {

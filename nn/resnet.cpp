@@ -28,15 +28,17 @@ class ResNet::ResidualBlock final : public Module {
       const int64_t width = o.groups == 1 ? planes : planes * o.base_width / 64 * o.groups;
       const int64_t first = o.style == Style::caffe ? stride : 1;
       add(b, name, o, {.in = in, .out = width, .kernel = 1, .stride = first, .padding = 0});
-      add(b, name, o, {.in = width, .out = width, .kernel = 3, .stride = stride / first, .padding = 1, .groups = o.groups});
+      add(b, name, o,
+          {.in = width, .out = width, .kernel = 3, .stride = stride / first, .padding = 1, .groups = o.groups});
       add(b, name, o, {.in = width, .out = out, .kernel = 1, .padding = 0}, o.zero_last_norm);
     } else {
       add(b, name, o, {.in = in, .out = out, .kernel = 3, .stride = stride, .padding = 1});
       add(b, name, o, {.in = out, .out = out, .kernel = 3, .padding = 1}, o.zero_last_norm);
     }
     if (stride != 1 || in != out) {
-      shortcut_conv_ = std::make_unique<Conv2d>(b, name + ".downsample.0",
-                                                Conv2d::Options{.in = in, .out = out, .kernel = 1, .stride = stride, .padding = 0});
+      shortcut_conv_ =
+          std::make_unique<Conv2d>(b, name + ".downsample.0",
+                                   Conv2d::Options{.in = in, .out = out, .kernel = 1, .stride = stride, .padding = 0});
       shortcut_norm_ = std::make_unique<Norm>(b, out, o.norm);
     }
   }

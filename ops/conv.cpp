@@ -67,7 +67,8 @@ struct Conv2dNode final : Node {
                                 data_or_null<float>(factor), identity(w.get(name()), factor),
                                 result[0].mutable_data<float>());
       } else {
-        cpu::conv_backward_data_plain(shape, dz.data<T>(), weight, data_or_null<T>(factor), result[0].mutable_data<T>());
+        cpu::conv_backward_data_plain(shape, dz.data<T>(), weight, data_or_null<T>(factor),
+                                      result[0].mutable_data<T>());
       }
     }
     if (needs(1)) {
@@ -97,26 +98,36 @@ struct Conv2dNode final : Node {
 ConvShape check_shapes(const Tensor& x, const Tensor& w, const Conv2dOptions& o, const Epilogue& e) {
   check_float("conv2d", "x", x);
   AZ_CHECK(x.rank() == 4, "conv2d: x is {}, want [n, h, w, c]", x.str());
-  AZ_CHECK(w.defined() && w.rank() == 4 && w.dtype() == x.dtype(), "conv2d: weight is {}, want {} [k, r, s, c]", w.str(),
-           dtype_name(x.dtype()));
+  AZ_CHECK(w.defined() && w.rank() == 4 && w.dtype() == x.dtype(), "conv2d: weight is {}, want {} [k, r, s, c]",
+           w.str(), dtype_name(x.dtype()));
   check_same_device("conv2d", x, w);
   AZ_CHECK(o.stride >= 1 && o.dilation >= 1 && o.padding >= 0 && o.groups >= 1,
            "conv2d: stride {}, padding {}, dilation {}, groups {}", o.stride, o.padding, o.dilation, o.groups);
   AZ_CHECK(w.dim(3) * o.groups == x.dim(3), "conv2d: weight {} wants {} input channels, x {} has {}", w.shape().str(),
            w.dim(3) * o.groups, x.shape().str(), x.dim(3));
   AZ_CHECK(w.dim(0) % o.groups == 0, "conv2d: {} output channels do not divide into {} groups", w.dim(0), o.groups);
-  const ConvShape d{.n = x.dim(0), .h = x.dim(1), .w = x.dim(2), .c = x.dim(3), .k = w.dim(0), .r = w.dim(1), .s = w.dim(2),
-                    .stride = o.stride, .padding = o.padding, .dilation = o.dilation, .groups = o.groups};
+  const ConvShape d{.n = x.dim(0),
+                    .h = x.dim(1),
+                    .w = x.dim(2),
+                    .c = x.dim(3),
+                    .k = w.dim(0),
+                    .r = w.dim(1),
+                    .s = w.dim(2),
+                    .stride = o.stride,
+                    .padding = o.padding,
+                    .dilation = o.dilation,
+                    .groups = o.groups};
   AZ_CHECK(d.h + 2 * d.padding >= d.dilation * (d.r - 1) + 1 && d.w + 2 * d.padding >= d.dilation * (d.s - 1) + 1,
            "conv2d: the kernel of {} with dilation {} is larger than x {} with padding {}", w.shape().str(), d.dilation,
            x.shape().str(), d.padding);
   const auto per_channel = [&](const char* what, const Tensor& t) {
-    AZ_CHECK(!t.defined() || (t.shape() == Shape{d.k} && t.dtype() == x.dtype()), "conv2d: {} is {}, want {} [{}]", what,
-             t.str(), dtype_name(x.dtype()), d.k);
+    AZ_CHECK(!t.defined() || (t.shape() == Shape{d.k} && t.dtype() == x.dtype()), "conv2d: {} is {}, want {} [{}]",
+             what, t.str(), dtype_name(x.dtype()), d.k);
   };
   per_channel("scale", e.scale);
   per_channel("bias", e.bias);
-  AZ_CHECK(!e.residual.defined() || (e.residual.shape() == Shape{d.n, d.oh(), d.ow(), d.k} && e.residual.dtype() == x.dtype()),
+  AZ_CHECK(!e.residual.defined() ||
+               (e.residual.shape() == Shape{d.n, d.oh(), d.ow(), d.k} && e.residual.dtype() == x.dtype()),
            "conv2d: residual is {}, the output is [{}, {}, {}, {}]", e.residual.str(), d.n, d.oh(), d.ow(), d.k);
   return d;
 }

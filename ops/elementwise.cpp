@@ -122,7 +122,8 @@ struct ConcatLevelsNode final : Node {
     const int64_t size = dtype_bytes(dy[0].dtype());
     const auto* from = static_cast<const char*>(dy[0].raw());
     for_each_level_image(shapes, [&](size_t l, int64_t level_at, int64_t joined_at, int64_t count) {
-      dy[0].device().copy(static_cast<char*>(dx[l].mutable_raw()) + level_at * size, from + joined_at * size, count * size);
+      dy[0].device().copy(static_cast<char*>(dx[l].mutable_raw()) + level_at * size, from + joined_at * size,
+                          count * size);
     });
     return dx;
   }
@@ -165,9 +166,7 @@ Tensor exp_scaled(const Tensor& x, const Tensor& s, double limit) {
   return record<ExpScaledNode>(y, {x, s}, x, s, y, limit);
 }
 
-Tensor reshape(const Tensor& x, const Shape& shape) {
-  return record<ReshapeNode>(x.reshaped(shape), {x}, x.shape());
-}
+Tensor reshape(const Tensor& x, const Shape& shape) { return record<ReshapeNode>(x.reshaped(shape), {x}, x.shape()); }
 
 Tensor narrow(const Tensor& x, int64_t begin, int64_t count) {
   return record<NarrowNode>(x.narrowed(begin, count), {x}, x.shape(), begin);
@@ -178,8 +177,10 @@ Tensor concat_levels(const std::vector<Tensor>& levels) {
   std::vector<Shape> shapes;
   int64_t total = 0;
   for (const Tensor& x : levels) {
-    AZ_CHECK(x.rank() == 4 && x.dim(0) == levels[0].dim(0) && x.dim(3) == levels[0].dim(3) && x.dtype() == levels[0].dtype(),
-             "concat_levels: {} does not match {}; want [n, h, w, c] with the same n, c and dtype", x.str(), levels[0].str());
+    AZ_CHECK(
+        x.rank() == 4 && x.dim(0) == levels[0].dim(0) && x.dim(3) == levels[0].dim(3) && x.dtype() == levels[0].dtype(),
+        "concat_levels: {} does not match {}; want [n, h, w, c] with the same n, c and dtype", x.str(),
+        levels[0].str());
     check_same_device("concat_levels", x, levels[0]);
     shapes.push_back(x.shape());
     total += x.dim(1) * x.dim(2);

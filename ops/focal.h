@@ -11,7 +11,8 @@ namespace az::ops {
 ///   loss = a * sigmoid(z')^gamma * softplus(z'), softplus(z') of a positive at most -log(FLT_MIN)
 ///
 /// logits            [n, c]  f32 or f64
-/// labels            [n]     i32; 0 background, k the class of channel k - 1, -1 a row that gives neither loss nor gradient
+/// labels            [n]     i32; 0 background, k the class of channel k - 1, -1 a row that gives neither loss nor
+/// gradient
 ///                   (a crowd where it is not to be learned as background). Error: outside [-1, c]
 /// normaliser_extra  >= 0; the number of images in PolarMask. A normaliser of zero counts as one
 /// returns           [1]

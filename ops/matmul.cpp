@@ -44,8 +44,10 @@ struct MatmulNode final : Node {
     const Tensor& left = a.get(name());
     const Tensor& right = b.get(name());
     Tensor da, db;
-    if (needs(0)) da = transpose_a ? product(right, dy[0], transpose_b, true) : product(dy[0], right, false, !transpose_b);
-    if (needs(1)) db = transpose_b ? product(dy[0], left, true, transpose_a) : product(left, dy[0], !transpose_a, false);
+    if (needs(0))
+      da = transpose_a ? product(right, dy[0], transpose_b, true) : product(dy[0], right, false, !transpose_b);
+    if (needs(1))
+      db = transpose_b ? product(dy[0], left, true, transpose_a) : product(left, dy[0], !transpose_a, false);
     return {da, db};
   }
 };
@@ -60,9 +62,9 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
                (a.rank() == 2 || a.dim(0) == b.dim(0)),
            "matmul: {} and {} do not match; want [m, k] and [k, n], or [batch, m, k] and [batch, k, n], of one dtype",
            a.str(), b.str());
-  AZ_CHECK(columns(a, transpose_a) == rows(b, transpose_b),
-           "matmul: {}{} has {} columns, {}{} has {} rows", a.str(), transpose_a ? " transposed" : "",
-           columns(a, transpose_a), b.str(), transpose_b ? " transposed" : "", rows(b, transpose_b));
+  AZ_CHECK(columns(a, transpose_a) == rows(b, transpose_b), "matmul: {}{} has {} columns, {}{} has {} rows", a.str(),
+           transpose_a ? " transposed" : "", columns(a, transpose_a), b.str(), transpose_b ? " transposed" : "",
+           rows(b, transpose_b));
   return autograd::record<MatmulNode>(product(a, b, transpose_a, transpose_b), {a, b}, a, b, transpose_a, transpose_b);
 }
 

@@ -26,7 +26,8 @@ template <class... Args>
 
 /// Throws `az::Error` with the formatted text unless the condition holds. For what callers and files can get wrong;
 /// our own mistakes are `assert`. The text is built only on failure.
-#define AZ_CHECK(condition, ...)                           \
-  do {                                                     \
-    if (!(condition)) [[unlikely]] ::az::fail(__VA_ARGS__); \
+#define AZ_CHECK(condition, ...)   \
+  do {                             \
+    if (!(condition)) [[unlikely]] \
+      ::az::fail(__VA_ARGS__);     \
   } while (0)

@@ -36,8 +36,8 @@ class Descriptor {
 
 constexpr std::string_view kTemporary = ".tmp";
 
-/// Whether `name` is FILE.PID.tmp of a process that cannot be writing it: a dead one, or this one, which writes one file
-/// at a time and is asking. A reused process id keeps a file for one more start.
+/// Whether `name` is FILE.PID.tmp of a process that cannot be writing it: a dead one, or this one, which writes one
+/// file at a time and is asking. A reused process id keeps a file for one more start.
 bool is_leftover(std::string_view name) {
   if (!name.ends_with(kTemporary)) return false;
   name.remove_suffix(kTemporary.size());

@@ -9,8 +9,8 @@ namespace az {
 
 /// Writes to a temporary name beside the file, syncs, and renames. Error: `FILE: what is wrong` (the old file stays).
 void write_file(const std::filesystem::path& file, std::string_view bytes);
-/// Removes the temporary files that killed writers left in a folder; those of living processes stay, and a folder that is
-/// not there has none. A process of another machine counts as dead.
+/// Removes the temporary files that killed writers left in a folder; those of living processes stay, and a folder that
+/// is not there has none. A process of another machine counts as dead.
 void remove_leftovers(const std::filesystem::path& folder);
 /// The whole file. Error: `FILE: what is wrong`.
 std::string read_file(const std::filesystem::path& file);

@@ -31,75 +31,55 @@ void cast_elements(const char* from, int64_t count, void* to) {
 int64_t file_type_bytes(FileType type) {
   switch (type) {
     case FileType::f64:
-    case FileType::i64:
-      return 8;
+    case FileType::i64: return 8;
     case FileType::f32:
-    case FileType::i32:
-      return 4;
+    case FileType::i32: return 4;
     case FileType::f16:
     case FileType::bf16:
     case FileType::i16:
-    case FileType::u16:
-      return 2;
+    case FileType::u16: return 2;
     case FileType::i8:
     case FileType::u8:
-    case FileType::boolean:
-      return 1;
+    case FileType::boolean: return 1;
   }
   fail("file type {} is unknown", static_cast<int>(type));
 }
 
 DType tensor_dtype(FileType type) {
   switch (type) {
-    case FileType::f64:
-      return DType::f64;
+    case FileType::f64: return DType::f64;
     case FileType::f32:
-    case FileType::f16:
-      return DType::f32;
-    case FileType::bf16:
-      return DType::bf16;
-    case FileType::i64:
-      return DType::i64;
+    case FileType::f16: return DType::f32;
+    case FileType::bf16: return DType::bf16;
+    case FileType::i64: return DType::i64;
     case FileType::i32:
     case FileType::i16:
     case FileType::i8:
-    case FileType::u16:
-      return DType::i32;
+    case FileType::u16: return DType::i32;
     case FileType::u8:
-    case FileType::boolean:
-      return DType::u8;
+    case FileType::boolean: return DType::u8;
   }
   fail("file type {} is unknown", static_cast<int>(type));
 }
 
 FileType file_type_of(DType dtype) {
   switch (dtype) {
-    case DType::f32:
-      return FileType::f32;
-    case DType::bf16:
-      return FileType::bf16;
-    case DType::f64:
-      return FileType::f64;
-    case DType::i32:
-      return FileType::i32;
-    case DType::i64:
-      return FileType::i64;
-    case DType::u8:
-      return FileType::u8;
+    case DType::f32: return FileType::f32;
+    case DType::bf16: return FileType::bf16;
+    case DType::f64: return FileType::f64;
+    case DType::i32: return FileType::i32;
+    case DType::i64: return FileType::i64;
+    case DType::u8: return FileType::u8;
   }
   fail("dtype {} is unknown", static_cast<int>(dtype));
 }
 
 void widen_elements(FileType type, const char* from, int64_t count, void* to) {
   switch (type) {
-    case FileType::f16:
-      return convert_elements<float, uint16_t>(from, count, to, half_to_float);
-    case FileType::i16:
-      return cast_elements<int32_t, int16_t>(from, count, to);
-    case FileType::u16:
-      return cast_elements<int32_t, uint16_t>(from, count, to);
-    case FileType::i8:
-      return cast_elements<int32_t, int8_t>(from, count, to);
+    case FileType::f16: return convert_elements<float, uint16_t>(from, count, to, half_to_float);
+    case FileType::i16: return cast_elements<int32_t, int16_t>(from, count, to);
+    case FileType::u16: return cast_elements<int32_t, uint16_t>(from, count, to);
+    case FileType::i8: return cast_elements<int32_t, int8_t>(from, count, to);
     case FileType::boolean:
       return convert_elements<uint8_t, uint8_t>(from, count, to,
                                                 [](uint8_t v) { return static_cast<uint8_t>(v != 0); });

@@ -17,7 +17,9 @@ Rng::Rng(uint64_t seed, Purpose purpose, uint64_t sample, uint64_t step)
 
 uint32_t Rng::next_u32() {
   const auto lane = static_cast<size_t>(element_ % 4);
-  if (lane == 0) words_ = philox({static_cast<uint32_t>(element_ >> 2), static_cast<uint32_t>(element_ >> 34), sample_, step_}, key_);
+  if (lane == 0)
+    words_ =
+        philox({static_cast<uint32_t>(element_ >> 2), static_cast<uint32_t>(element_ >> 34), sample_, step_}, key_);
   ++element_;
   return words_[lane];
 }

@@ -24,16 +24,17 @@ constexpr std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::a
   return counter;
 }
 
-/// A stream of values for one (seed, purpose, sample, step). `next_*` walk along the elements; copies walk on their own.
+/// A stream of values for one (seed, purpose, sample, step). `next_*` walk along the elements; copies walk on their
+/// own.
 class Rng {
  public:
   Rng(uint64_t seed, Purpose purpose, uint64_t sample = 0, uint64_t step = 0);
 
   uint32_t next_u32();
-  double uniform();                          ///< [0, 1), 32 bits
-  double uniform(double low, double high);   ///< [low, high)
+  double uniform();                            ///< [0, 1), 32 bits
+  double uniform(double low, double high);     ///< [low, high)
   int64_t integer(int64_t low, int64_t high);  ///< low..high, both included, unbiased
-  double normal();                           ///< mean 0, variance 1 (Box-Muller)
+  double normal();                             ///< mean 0, variance 1 (Box-Muller)
   bool chance(double probability) { return uniform() < probability; }
 
  private:

@@ -117,9 +117,7 @@ void* Tensor::write(DType wanted) {
   return mutable_raw();
 }
 
-void Tensor::read_to_host(void* to, DType wanted) const {
-  storage_->device.copy_to_host(to, read(wanted), bytes());
-}
+void Tensor::read_to_host(void* to, DType wanted) const { storage_->device.copy_to_host(to, read(wanted), bytes()); }
 
 double Tensor::item() const {
   AZ_CHECK(defined() && numel() == 1, "tensor: item() wants one element, {} has {}", str(), defined() ? numel() : 0);

@@ -50,7 +50,8 @@ class Tensor {
   const T* data() const {
     return static_cast<const T*>(read(dtype_of<T>));
   }
-  /// The elements, to write. Raises the storage's version: a gradient that saved the old values will refuse to use them.
+  /// The elements, to write. Raises the storage's version: a gradient that saved the old values will refuse to use
+  /// them.
   template <class T>
   T* mutable_data() {
     return static_cast<T*>(write(dtype_of<T>));

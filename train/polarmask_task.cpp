@@ -6,8 +6,8 @@
 
 namespace az::train {
 
-PolarMaskTask::PolarMaskTask(models::PolarMask& network, const models::PolarMaskConfig& config, const data::PolarData& data,
-                             const models::PolarDataset* validation, Device& device)
+PolarMaskTask::PolarMaskTask(models::PolarMask& network, const models::PolarMaskConfig& config,
+                             const data::PolarData& data, const models::PolarDataset* validation, Device& device)
     : network_(network),
       config_(config),
       data_(data),
@@ -22,7 +22,8 @@ uint64_t PolarMaskTask::load(int64_t step) {
       return data_.batch(sampler_.batch(epoch, position), epoch, device_);
     };
     loader_ = std::make_unique<data::Loader<data::PolarBatch>>(
-        make, data::LoaderOptions{.workers = config_.data.workers, .prefetch = 2 * config_.data.workers + 2, .begin = step});
+        make,
+        data::LoaderOptions{.workers = config_.data.workers, .prefetch = 2 * config_.data.workers + 2, .begin = step});
   }
   next_step_ = step + 1;
   batch_ = *loader_->next();
@@ -61,7 +62,8 @@ std::vector<std::string> PolarMaskTask::names() const {
 std::optional<double> PolarMaskTask::validate() {
   if (!validation_) return std::nullopt;
   models::PolarDetector detector(network_, config_, config_.model.head.classes, device_);
-  const auto run = eval::run_polarmask(detector, config_, *validation_, device_, {.workers = config_.data.workers, .show = {}});
+  const auto run =
+      eval::run_polarmask(detector, config_, *validation_, device_, {.workers = config_.data.workers, .show = {}});
   return run.segm.ap();
 }
 

@@ -130,9 +130,10 @@ class Run {
     std::string terms, names;
     for (const auto& [name, value] : last_terms_) terms += fmt::format(" {} {:.4g}", name, value);
     for (const std::string& name : task_.names()) names += (names.empty() ? "" : ", ") + name;
-    fail("step {}: {} (terms{}); pictures of the batch: {}; last good checkpoint: {}; try a lower train.lr or a longer "
-         "warm-up",
-         step_ + 1, what, terms, names, last_checkpoint_.empty() ? "none yet" : last_checkpoint_.string());
+    fail(
+        "step {}: {} (terms{}); pictures of the batch: {}; last good checkpoint: {}; try a lower train.lr or a longer "
+        "warm-up",
+        step_ + 1, what, terms, names, last_checkpoint_.empty() ? "none yet" : last_checkpoint_.string());
   }
 
   void log(int64_t first, int64_t end, Clock::time_point begin) {
@@ -151,11 +152,14 @@ class Run {
       terms += fmt::format("{}{} {:.3f}", terms.empty() ? "" : " ", name, value);
       scalars.push_back({"loss_" + name, value});
     }
-    scalars.insert(scalars.end(), {{"lr", last_lr_}, {"grad_norm", last_norm_}, {"ms", per_step}, {"img_per_s", rate},
-                                   {"data_share", share}});
+    scalars.insert(
+        scalars.end(),
+        {{"lr", last_lr_}, {"grad_norm", last_norm_}, {"ms", per_step}, {"img_per_s", rate}, {"data_share", share}});
     write(scalars, "train/");
-    fmt::print(stderr, "step {:5}/{}  loss {:.3f} ({})  lr {:.4g}  norm {:.2f}  {:.0f} ms  {:.1f} img/s  data {:.1f} %  {} left\n",
-               step_, end, last_loss_, terms, last_lr_, last_norm_, per_step, rate, 100 * share, data::clock_text(left));
+    fmt::print(
+        stderr,
+        "step {:5}/{}  loss {:.3f} ({})  lr {:.4g}  norm {:.2f}  {:.0f} ms  {:.1f} img/s  data {:.1f} %  {} left\n",
+        step_, end, last_loss_, terms, last_lr_, last_norm_, per_step, rate, 100 * share, data::clock_text(left));
     reset_window();
   }
 
@@ -175,7 +179,11 @@ class Run {
   }
 
   Checkpoint checkpoint() {
-    return {step_, nn::state_dict(task_.network()), optimizer_.state(), options_.config, score_.value_or(0),
+    return {step_,
+            nn::state_dict(task_.network()),
+            optimizer_.state(),
+            options_.config,
+            score_.value_or(0),
             score_.has_value()};
   }
 
@@ -217,7 +225,8 @@ class Run {
 
 }  // namespace
 
-TrainResult train(Task& task, Optimizer& optimizer, const Schedule& schedule, const TrainOptions& options, Device& device) {
+TrainResult train(Task& task, Optimizer& optimizer, const Schedule& schedule, const TrainOptions& options,
+                  Device& device) {
   AZ_CHECK(options.steps > 0 && options.log_every > 0 && options.checkpoint_every > 0,
            "train: {} steps, a log line every {}, a checkpoint every {}; all must be positive", options.steps,
            options.log_every, options.checkpoint_every);

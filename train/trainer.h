@@ -29,23 +29,23 @@ class Task {
   virtual uint64_t load(int64_t step) = 0;
   /// Network and losses of the current batch.
   virtual Losses forward() = 0;
-  virtual int64_t images() const = 0;                   ///< in the current batch
-  virtual std::vector<std::string> names() const = 0;   ///< of the current batch's pictures
-  virtual double waited_ms() const = 0;                 ///< for data, in all so far
+  virtual int64_t images() const = 0;                  ///< in the current batch
+  virtual std::vector<std::string> names() const = 0;  ///< of the current batch's pictures
+  virtual double waited_ms() const = 0;                ///< for data, in all so far
   /// A score to keep the best checkpoint by; none if there is nothing to validate on.
   virtual std::optional<double> validate() { return std::nullopt; }
 };
 
 struct TrainOptions {
-  std::filesystem::path run;      ///< the run's folder
-  std::string config;             ///< effective configuration, kept in checkpoints and as RUN/config.toml
-  int64_t steps = 0;              ///< the schedule's length
-  int64_t max_steps = 0;          ///< stop earlier, after this many steps in all; 0: no
+  std::filesystem::path run;  ///< the run's folder
+  std::string config;         ///< effective configuration, kept in checkpoints and as RUN/config.toml
+  int64_t steps = 0;          ///< the schedule's length
+  int64_t max_steps = 0;      ///< stop earlier, after this many steps in all; 0: no
   int64_t log_every = 20;
   int64_t checkpoint_every = 500;
-  int64_t validate_every = 0;     ///< 0: never
+  int64_t validate_every = 0;  ///< 0: never
   int64_t keep_last = 3;
-  bool resume = false;            ///< go on from the newest checkpoint, if there is one
+  bool resume = false;  ///< go on from the newest checkpoint, if there is one
 };
 
 struct TrainResult {
@@ -59,6 +59,7 @@ struct TrainResult {
 /// to stderr, RUN/metrics.jsonl and TensorBoard events every `log_every` steps.
 /// Errors: a loss or gradient that is not finite, with the step, the batch's pictures and the last good checkpoint; an
 /// interrupt, with how to go on; a run folder in use without `resume`.
-TrainResult train(Task& task, Optimizer& optimizer, const Schedule& schedule, const TrainOptions& options, Device& device);
+TrainResult train(Task& task, Optimizer& optimizer, const Schedule& schedule, const TrainOptions& options,
+                  Device& device);
 
 }  // namespace az::train

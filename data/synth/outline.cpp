@@ -128,18 +128,12 @@ Shape flower(Rng& rng) {
 
 Shape draw_shape(Kind kind, Rng& rng) {
   switch (kind) {
-    case Kind::starfish:
-      return starfish(rng);
-    case Kind::melon:
-      return melon(rng);
-    case Kind::fish:
-      return fish(rng);
-    case Kind::banana:
-      return banana(rng);
-    case Kind::parcel:
-      return parcel(rng);
-    case Kind::flower:
-      break;
+    case Kind::starfish: return starfish(rng);
+    case Kind::melon: return melon(rng);
+    case Kind::fish: return fish(rng);
+    case Kind::banana: return banana(rng);
+    case Kind::parcel: return parcel(rng);
+    case Kind::flower: break;
   }
   return flower(rng);
 }

@@ -222,24 +222,12 @@ Canvas paint(const Shape& shape, const Skin& skin, const Pose& pose, const Box& 
     own_coordinates(pose, box.x, box.y + y, own.data(), own.data() + n, box.width);
     const Row row{box.width, own.data(), own.data() + n, coarse.row(y), fine.row(y), weight.data()};
     switch (shape.kind) {
-      case Kind::starfish:
-        starfish(row, shape, skin);
-        break;
-      case Kind::melon:
-        melon(row, shape, skin);
-        break;
-      case Kind::fish:
-        fish(row, shape, skin);
-        break;
-      case Kind::banana:
-        banana(row, shape, skin);
-        break;
-      case Kind::parcel:
-        parcel(row, shape, skin);
-        break;
-      case Kind::flower:
-        flower(row, shape, skin);
-        break;
+      case Kind::starfish: starfish(row, shape, skin); break;
+      case Kind::melon: melon(row, shape, skin); break;
+      case Kind::fish: fish(row, shape, skin); break;
+      case Kind::banana: banana(row, shape, skin); break;
+      case Kind::parcel: parcel(row, shape, skin); break;
+      case Kind::flower: flower(row, shape, skin); break;
     }
     for (size_t c = 0; c < 3; ++c) colour_row(row, skin, c, out[c].row(y));
   }

@@ -26,7 +26,8 @@ data::CocoDataset keep(const data::CocoDataset& all, size_t begin, size_t end) {
   data::CocoDataset part;
   part.categories = all.categories;
   part.segmentations = all.segmentations;
-  part.images.assign(images.begin() + static_cast<std::ptrdiff_t>(begin), images.begin() + static_cast<std::ptrdiff_t>(end));
+  part.images.assign(images.begin() + static_cast<std::ptrdiff_t>(begin),
+                     images.begin() + static_cast<std::ptrdiff_t>(end));
   std::set<int64_t> ids;
   for (const auto& image : part.images) ids.insert(image.id);
   for (const auto& a : all.annotations)

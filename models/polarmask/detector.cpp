@@ -28,8 +28,12 @@ PreparedImage prepare_image(const data::Image& image, const PolarDataConfig& con
   data::PictureInfo info;
   PreparedImage prepared;
   prepared.pixels = data::polar_input(image, test_input_options(config), host, info);
-  prepared.geometry = {info.placement.resized.width, info.placement.resized.height, info.placement.scale_x,
-                       info.placement.scale_y,       image.width,                   image.height};
+  prepared.geometry = {info.placement.resized.width,
+                       info.placement.resized.height,
+                       info.placement.scale_x,
+                       info.placement.scale_y,
+                       image.width,
+                       image.height};
   return prepared;
 }
 
@@ -38,7 +42,8 @@ PolarDetector::PolarDetector(PolarMask& network, const PolarMaskConfig& config, 
 
 std::vector<Instance> PolarDetector::detect(const PreparedImage& image) {
   const autograd::NoGrad off;
-  const StepScope scope(device_.allocator(), static_cast<uint64_t>(image.pixels.dim(1)) << 32 | static_cast<uint64_t>(image.pixels.dim(2)));
+  const StepScope scope(device_.allocator(),
+                        static_cast<uint64_t>(image.pixels.dim(1)) << 32 | static_cast<uint64_t>(image.pixels.dim(2)));
   const PolarOutputs out = network_.forward(image.pixels.to(device_));
   std::vector<polarmask::LevelOutputs> levels;
   for (size_t i = 0; i < out.classes.size(); ++i)

@@ -24,8 +24,8 @@ class PolarHead::Tower final : public nn::Module {
       convs_.push_back(std::make_unique<Conv2d>(
           b, name + "." + std::to_string(i),
           Conv2d::Options{.in = i == 0 ? o.in_channels : o.channels, .out = o.channels, .init = Init::normal_001}));
-      norms_.push_back(std::make_unique<Norm>(
-          b, o.channels, nn::NormOptions{.kind = nn::NormKind::group, .groups = o.norm_groups}));
+      norms_.push_back(
+          std::make_unique<Norm>(b, o.channels, nn::NormOptions{.kind = nn::NormKind::group, .groups = o.norm_groups}));
     }
   }
   Tensor forward(Tensor x) {
@@ -65,7 +65,8 @@ PolarHead::PolarHead(const Builder& b, const PolarHeadOptions& o) {
            "polarmask head: {} ray scales for {} levels", o.ray_scales.size(), o.levels);
   const auto last = [&](const std::string& name, int64_t out, double bias) {
     return std::make_unique<Conv2d>(
-        b, name, Conv2d::Options{.in = o.channels, .out = out, .bias = true, .init = Init::normal_001, .bias_value = bias});
+        b, name,
+        Conv2d::Options{.in = o.channels, .out = out, .bias = true, .init = Init::normal_001, .bias_value = bias});
   };
   class_tower_ = std::make_unique<Tower>(b, "cls_convs", o);
   ray_tower_ = std::make_unique<Tower>(b, "mask_convs", o);
@@ -147,16 +148,18 @@ PolarLosses polar_losses(const PolarOutputs& outputs, const PolarTargets& target
   const Tensor centerness = ops::polar_centerness(targets.rays, targets.labels);
   const auto weighted = [](const Tensor& loss, double w) { return w == 1 ? loss : ops::scale(loss, w); };
   PolarLosses losses;
-  losses.classes = weighted(
-      ops::sigmoid_focal_loss(classes, targets.labels, images, config.focal_alpha, config.focal_gamma), weights.classes);
+  losses.classes =
+      weighted(ops::sigmoid_focal_loss(classes, targets.labels, images, config.focal_alpha, config.focal_gamma),
+               weights.classes);
   losses.centerness =
       weighted(ops::centerness_bce(rows(outputs.centerness), centerness, targets.labels), weights.centerness);
   losses.rays =
       weighted(ops::polar_iou_loss(rows(outputs.rays), targets.rays, centerness, targets.labels), weights.rays);
   losses.total = ops::add(ops::add(losses.classes, losses.centerness), losses.rays);
   if (!outputs.boxes.empty()) {
-    losses.boxes = weighted(
-        ops::box_iou_loss(targets.points, rows(outputs.boxes), targets.boxes, centerness, targets.labels), weights.boxes);
+    losses.boxes =
+        weighted(ops::box_iou_loss(targets.points, rows(outputs.boxes), targets.boxes, centerness, targets.labels),
+                 weights.boxes);
     losses.total = ops::add(losses.total, losses.boxes);
   }
   return losses;

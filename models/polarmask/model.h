@@ -18,9 +18,9 @@ struct PolarHeadOptions {
   int64_t rays = 36;
   bool box_branch = true;
   int levels = 5;
-  double class_prior = 0.01;           ///< the class bias starts at -log((1 - p) / p)
-  double max_exponent = 0;             ///< the exponent of a distance is clamped to this; 0: not clamped
-  double ray_bias = 0;                 ///< start of the ray convolution's bias
+  double class_prior = 0.01;            ///< the class bias starts at -log((1 - p) / p)
+  double max_exponent = 0;              ///< the exponent of a distance is clamped to this; 0: not clamped
+  double ray_bias = 0;                  ///< start of the ray convolution's bias
   std::vector<double> ray_scales = {};  ///< start of the levels' scales; empty: 1
 };
 
@@ -29,7 +29,7 @@ struct PolarOutputs {
   std::vector<Tensor> classes;     ///< [n, h, w, classes] logits
   std::vector<Tensor> centerness;  ///< [n, h, w, 1] logits
   std::vector<Tensor> rays;        ///< [n, h, w, rays] lengths in pixels
-  std::vector<Tensor> boxes;       ///< [n, h, w, 4] distances left, top, right, bottom in pixels; empty without the branch
+  std::vector<Tensor> boxes;  ///< [n, h, w, 4] distances left, top, right, bottom in pixels; empty without the branch
 };
 
 class PolarHead final : public nn::Module {

@@ -49,8 +49,8 @@ struct Run {
   int first_status = -1;
 
   std::string train() const {
-    return fmt::format("train {} --set data.root={} --set train.batch=1 --set data.workers=1 --max-steps 1 --out {}", kTiny,
-                       data, run);
+    return fmt::format("train {} --set data.root={} --set train.batch=1 --set data.workers=1 --max-steps 1 --out {}",
+                       kTiny, data, run);
   }
   Run() {
     const ShellResult synth = azimuth(fmt::format("synth coco --out {} --train 2 --val 1 --workers 1", data));
@@ -69,10 +69,26 @@ const Run& small_run() {
 }  // namespace
 
 TEST_CASE("every command explains itself and ends with 0") {
-  const std::vector<std::string> commands = {
-      "",          "train",         "eval",         "predict",  "import", "export",     "metrics",
-      "convert",   "bench",         "report",       "synth",    "info",   "synth coco", "metrics coco",
-      "convert labelme2coco", "convert voc2coco", "bench polarmask-r50", "bench labels", "bench peak", "bench coco-eval"};
+  const std::vector<std::string> commands = {"",
+                                             "train",
+                                             "eval",
+                                             "predict",
+                                             "import",
+                                             "export",
+                                             "metrics",
+                                             "convert",
+                                             "bench",
+                                             "report",
+                                             "synth",
+                                             "info",
+                                             "synth coco",
+                                             "metrics coco",
+                                             "convert labelme2coco",
+                                             "convert voc2coco",
+                                             "bench polarmask-r50",
+                                             "bench labels",
+                                             "bench peak",
+                                             "bench coco-eval"};
   const std::string overview = azimuth("--help").output;
   for (const std::string& command : commands) {
     CAPTURE(command);
@@ -104,7 +120,8 @@ TEST_CASE("missing files end with 1 and their name") {
   check_fails("train no_such.toml --out " + out, "no_such.toml");
   check_fails(fmt::format("train {} --set data.root=no_such_folder --out {}", kTiny, out), "no_such_folder");
   check_fails(fmt::format("eval {} --set data.root=no_such_folder --weights no_such_run", kTiny), "no_such");
-  check_fails(fmt::format("predict {} picture.jpg --weights no_such.safetensors --out {}", kTiny, out), "no_such.safetensors");
+  check_fails(fmt::format("predict {} picture.jpg --weights no_such.safetensors --out {}", kTiny, out),
+              "no_such.safetensors");
   check_fails("import no_such.pth --out " + out, "no_such.pth");
   check_fails(fmt::format("export no_such_run --pth {}", out), "no_such_run");
   check_fails("metrics coco no_such.json neither.json", "no_such.json");

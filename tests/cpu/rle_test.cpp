@@ -26,7 +26,8 @@ Mask random_blocks(int height, int width, uint64_t seed) {
   const Mask coarse = random_mask(height / 4 + 1, width / 4 + 1, 0.5, seed);
   Mask mask{height, width, {}};
   for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x) mask.pixels.push_back(coarse.pixels[static_cast<size_t>(y / 4 * coarse.width + x / 4)]);
+    for (int x = 0; x < width; ++x)
+      mask.pixels.push_back(coarse.pixels[static_cast<size_t>(y / 4 * coarse.width + x / 4)]);
   return mask;
 }
 
@@ -56,7 +57,8 @@ TEST_CASE("rle: decoding undoes encoding, and strings undo themselves") {
 
 TEST_CASE("rle: broken strings and runs are errors") {
   CHECK_THROWS_WITH_AS(rle_from_string("P", 4, 4), "the compressed runs stop within a number", Error);
-  CHECK_THROWS_WITH_AS(rle_from_string("1\x1f", 4, 4), "the compressed runs have a character outside '0'..'o' at position 1", Error);
+  CHECK_THROWS_WITH_AS(rle_from_string("1\x1f", 4, 4),
+                       "the compressed runs have a character outside '0'..'o' at position 1", Error);
   CHECK_THROWS_AS(rle_from_string("oooooooooooo0", 4, 4), Error);
   CHECK_THROWS_WITH_AS(rle_from_string("O", 4, 4), "the compressed runs hold a run of -1 pixels", Error);
   CHECK(rle_problem({4, 5, {10, 11}}) == "the runs cover 21 pixels, the picture of 5 x 4 has 20");

@@ -16,14 +16,17 @@
 namespace az::data {
 namespace {
 
-const std::string kImages = R"("images":[{"id":7,"width":20,"height":10,"file_name":"a.jpg"},{"id":3,"width":8,"height":8}])";
+const std::string kImages =
+    R"("images":[{"id":7,"width":20,"height":10,"file_name":"a.jpg"},{"id":3,"width":8,"height":8}])";
 const std::string kCategories = R"("categories":[{"id":4,"name":"cat","supercategory":"pet"},{"id":2,"name":"dog"}])";
 
 std::string file_with(const std::string& annotations) {
   return fmt::format("{{{},\"annotations\":[{}],{}}}", kImages, annotations, kCategories);
 }
 
-std::string one(const std::string& fields) { return file_with("{\"id\":1,\"image_id\":7,\"category_id\":4," + fields + "}"); }
+std::string one(const std::string& fields) {
+  return file_with("{\"id\":1,\"image_id\":7,\"category_id\":4," + fields + "}");
+}
 
 std::string error_of(const std::string& text) {
   try {
@@ -51,7 +54,8 @@ std::filesystem::path temporary(const std::string& name) {
 
 TEST_CASE("coco: all forms of a segmentation are read, and what is missing computed") {
   const CocoDataset set = decode_coco(
-      file_with(R"({"id":1,"image_id":7,"category_id":4,"iscrowd":0,"area":12.5,"bbox":[1,2,3.5,4],"segmentation":[[1,1,9,1,9,8.25],[2,2,3,3]]},
+      file_with(
+          R"({"id":1,"image_id":7,"category_id":4,"iscrowd":0,"area":12.5,"bbox":[1,2,3.5,4],"segmentation":[[1,1,9,1,9,8.25],[2,2,3,3]]},
                    {"id":2,"image_id":3,"category_id":2,"iscrowd":1,"bbox":[0,0,8,8],"segmentation":{"size":[8,8],"counts":[10,4,50]}},
                    {"id":3,"image_id":7,"category_id":2,"segmentation":{"counts":"R1;:V4","size":[10,20]}},
                    {"id":4,"image_id":7,"category_id":2,"bbox":[1,1,3,2],"segmentation":[],"ignore":1,"extra":{"a":["}"]}})"),
@@ -60,7 +64,8 @@ TEST_CASE("coco: all forms of a segmentation are read, and what is missing compu
   CHECK(set.images[0].file_name == "a.jpg");
   CHECK(set.images[1].file_name.empty());
   CHECK(set.categories[0].supercategory == "pet");
-  CHECK(set.annotations[0].segmentation.polygons() == std::vector<std::vector<double>>{{1, 1, 9, 1, 9, 8.25}, {2, 2, 3, 3}});
+  CHECK(set.annotations[0].segmentation.polygons() ==
+        std::vector<std::vector<double>>{{1, 1, 9, 1, 9, 8.25}, {2, 2, 3, 3}});
   CHECK(set.annotations[1].crowd);
   CHECK(set.annotations[1].area == 4);
   CHECK(set.mask_of(set.annotations[1]).counts == std::vector<uint32_t>{10, 4, 50});
@@ -68,16 +73,19 @@ TEST_CASE("coco: all forms of a segmentation are read, and what is missing compu
   CHECK(set.annotations[3].segmentation.empty());
   CHECK(set.annotations[3].area == 6);
   CHECK(set.annotations[3].ignore);
-  CHECK(std::vector<uint32_t>(set.annotations_of(0).begin(), set.annotations_of(0).end()) == std::vector<uint32_t>{0, 2, 3});
+  CHECK(std::vector<uint32_t>(set.annotations_of(0).begin(), set.annotations_of(0).end()) ==
+        std::vector<uint32_t>{0, 2, 3});
   CHECK(set.annotations_of(1).size() == 1);
   CHECK(*set.find_image(3) == 1);
   CHECK(!set.find_category(3));
 }
 
 TEST_CASE("coco: coordinates keep every bit") {
-  const std::vector<std::vector<double>> parts = {{150.59, 622.31, 0.1, -3.07, 1e8 + 0.25, 3}, {1.0 / 3, 2e-9, 0.005, 7, 1e300, 5}};
+  const std::vector<std::vector<double>> parts = {{150.59, 622.31, 0.1, -3.07, 1e8 + 0.25, 3},
+                                                  {1.0 / 3, 2e-9, 0.005, 7, 1e300, 5}};
   SegmentationStore store;
-  for (const auto& part : parts) CHECK(store.add(std::vector<std::vector<double>>{part}).polygons() == std::vector<std::vector<double>>{part});
+  for (const auto& part : parts)
+    CHECK(store.add(std::vector<std::vector<double>>{part}).polygons() == std::vector<std::vector<double>>{part});
   CHECK(store.add(parts).polygons() == parts);
 }
 
@@ -91,22 +99,29 @@ TEST_CASE("coco: broken annotation files are told what is wrong and where") {
   CHECK(error_of(file_with("").substr(0, 19)).starts_with("f.json: the file stops within a value, at byte "));
   CHECK(error_of("{\"images\":[{]}").starts_with("f.json: ']' closes another kind of bracket, at byte "));
   CHECK(error_of("{\"images\":" + std::string(5000, '[')).starts_with("f.json: values are nested more than 1000 deep"));
-  CHECK(error_of(R"({"images":[{"id":1,"width":-4,"height":5}]})") == "f.json: images[0].width: is missing, or not from 1 to 1000000");
+  CHECK(error_of(R"({"images":[{"id":1,"width":-4,"height":5}]})") ==
+        "f.json: images[0].width: is missing, or not from 1 to 1000000");
   CHECK(error_of(R"({"images":[{"id":"1","width":4,"height":5}]})") == "f.json: images[0].id: should be an integer");
   CHECK(error_of(R"({"images":[{"width":4,"height":5}]})") == "f.json: images[0].id: is missing");
   CHECK(error_of(R"({"images":[7]})") == "f.json: images[0]: should be an object");
-  CHECK(error_of(R"({"images":[{"id":1,"width":1000000,"height":1000000}]})") == "f.json: images[0]: has 1000000 x 1000000 pixels");
-  CHECK(error_of(file_with(R"({"image_id":7,"category_id":4,"bbox":[0,0,1,1]})")) == "f.json: annotations[0].id: is missing");
+  CHECK(error_of(R"({"images":[{"id":1,"width":1000000,"height":1000000}]})") ==
+        "f.json: images[0]: has 1000000 x 1000000 pixels");
+  CHECK(error_of(file_with(R"({"image_id":7,"category_id":4,"bbox":[0,0,1,1]})")) ==
+        "f.json: annotations[0].id: is missing");
   CHECK(error_of(one(R"("area":1)")) == "f.json: annotations[0]: has neither bbox nor segmentation");
   CHECK(error_of(one(R"("bbox":[0,0,1])")) == "f.json: annotations[0].bbox: has 3 numbers, not x, y, width, height");
   CHECK(error_of(one(R"("bbox":[0,0,-1,5])")) == "f.json: annotations[0].bbox: has the negative size -1 x 5");
   CHECK(error_of(one(R"("bbox":[0,0,NaN,5])")) == "f.json: annotations[0].bbox: entry 2 should be a finite number");
   CHECK(error_of(one(R"("bbox":[0,0,1e999,5])")) == "f.json: annotations[0].bbox: entry 2 should be a finite number");
   CHECK(error_of(one(R"("bbox":[0,0,1,5],"area":-3)")) == "f.json: annotations[0].area: is -3");
-  CHECK(error_of(one(R"("bbox":[0,0,1,5],"segmentation":7)")).starts_with("f.json: annotations[0].segmentation: should be a list"));
-  CHECK(error_of(one(R"("segmentation":[1,2,3])")) == "f.json: annotations[0].segmentation: should be a list of numbers");
-  CHECK(error_of(one(R"("segmentation":[[1,2,1e9,4,5,6]])")) == "f.json: annotations[0].segmentation: has the coordinate 1000000000");
-  CHECK(error_of(one(R"("segmentation":{"counts":[200]})")) == "f.json: annotations[0].segmentation: has no size [height, width]");
+  CHECK(error_of(one(R"("bbox":[0,0,1,5],"segmentation":7)"))
+            .starts_with("f.json: annotations[0].segmentation: should be a list"));
+  CHECK(error_of(one(R"("segmentation":[1,2,3])")) ==
+        "f.json: annotations[0].segmentation: should be a list of numbers");
+  CHECK(error_of(one(R"("segmentation":[[1,2,1e9,4,5,6]])")) ==
+        "f.json: annotations[0].segmentation: has the coordinate 1000000000");
+  CHECK(error_of(one(R"("segmentation":{"counts":[200]})")) ==
+        "f.json: annotations[0].segmentation: has no size [height, width]");
   CHECK(error_of(one(R"("segmentation":{"size":[10,20]})")) == "f.json: annotations[0].segmentation: has no counts");
   CHECK(error_of(one(R"("segmentation":{"size":[10,20],"counts":[100,101]})")) ==
         "f.json: annotations[0].segmentation: the runs cover 201 pixels, the picture of 20 x 10 has 200");
@@ -136,9 +151,12 @@ TEST_CASE("coco: broken result files are told what is wrong and where") {
   CHECK(results_error(R"([{"image_id":7,"category_id":4,"bbox":[0,0,1,1]}])") == "r.json: [0].score: is missing");
   CHECK(results_error(R"([{"image_id":8,"category_id":4,"bbox":[0,0,1,1],"score":1}])") ==
         "r.json: [0].image_id: 8 is not among the annotation file's images");
-  CHECK(results_error(R"([{"image_id":7,"category_id":4,"score":1}])") == "r.json: [0]: has neither bbox nor segmentation");
-  CHECK(results_error(R"([{"image_id":7,"category_id":4,"bbox":[0,0,1,1],"score":1},{"image_id":7,"category_id":4,"score":1}])") ==
-        "r.json: [1].bbox: is missing, while the first entry has one");
+  CHECK(results_error(R"([{"image_id":7,"category_id":4,"score":1}])") ==
+        "r.json: [0]: has neither bbox nor segmentation");
+  CHECK(
+      results_error(
+          R"([{"image_id":7,"category_id":4,"bbox":[0,0,1,1],"score":1},{"image_id":7,"category_id":4,"score":1}])") ==
+      "r.json: [1].bbox: is missing, while the first entry has one");
   CHECK(results_error(R"([{"image_id":7,"category_id":4,"segmentation":{"size":[9,9],"counts":[81]},"score":1}])") ==
         "r.json: [0].segmentation: is of a picture of 9 x 9, image 7 is 20 x 10");
   CHECK(results_error("[]") == "no error");
@@ -146,7 +164,8 @@ TEST_CASE("coco: broken result files are told what is wrong and where") {
 
 TEST_CASE("coco: what is written reads back the same") {
   const CocoDataset set = decode_coco(
-      file_with(R"({"id":1,"image_id":7,"category_id":4,"area":12.1,"bbox":[1.1,2,3.3,4],"segmentation":[[1.01,1,9,1,9,8.3333333333]]},
+      file_with(
+          R"({"id":1,"image_id":7,"category_id":4,"area":12.1,"bbox":[1.1,2,3.3,4],"segmentation":[[1.01,1,9,1,9,8.3333333333]]},
                    {"id":9,"image_id":3,"category_id":2,"iscrowd":1,"bbox":[0,0,8,8],"segmentation":{"size":[8,8],"counts":[10,4,50]}})"),
       "f.json");
   const auto file = temporary("set.json"), again = temporary("again.json");
@@ -161,7 +180,8 @@ TEST_CASE("coco: what is written reads back the same") {
   CHECK(read.annotations[1].crowd);
 
   CocoResults results;
-  results.detections.push_back({7, 4, 0.12345678901234567, {1, 2, 3, 4}, results.segmentations.add(cpu::Rle{10, 20, {50, 7, 143}})});
+  results.detections.push_back(
+      {7, 4, 0.12345678901234567, {1, 2, 3, 4}, results.segmentations.add(cpu::Rle{10, 20, {50, 7, 143}})});
   write_coco_results(file, results, CocoFields::masks);
   const CocoResults masks = read_coco_results(file, set);
   CHECK(!masks.area_from_boxes);

@@ -38,7 +38,8 @@ class Folder {
   std::filesystem::path path_;
 };
 
-std::string labelme(const std::string& shapes, const std::string& rest = R"("imagePath":"a.jpg","imageWidth":40,"imageHeight":30)") {
+std::string labelme(const std::string& shapes,
+                    const std::string& rest = R"("imagePath":"a.jpg","imageWidth":40,"imageHeight":30)") {
   return fmt::format("{{\"version\":\"5.0\",\"shapes\":[{}],{}}}", shapes, rest);
 }
 
@@ -64,8 +65,8 @@ std::string palette_png(int width, int height, const std::vector<uint8_t>& label
         static_cast<std::string*>(png_get_io_ptr(p))->append(reinterpret_cast<const char*>(data), count);
       },
       nullptr);
-  png_set_IHDR(png, info, static_cast<png_uint_32>(width), static_cast<png_uint_32>(height), bits, PNG_COLOR_TYPE_PALETTE,
-               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_IHDR(png, info, static_cast<png_uint_32>(width), static_cast<png_uint_32>(height), bits,
+               PNG_COLOR_TYPE_PALETTE, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   std::vector<png_color> palette(size_t{1} << bits);
   for (size_t i = 0; i < palette.size(); ++i) palette[i] = {static_cast<png_byte>(255 - i), 0, 0};
   png_set_PLTE(png, info, palette.data(), static_cast<int>(palette.size()));
@@ -77,13 +78,16 @@ std::string palette_png(int width, int height, const std::vector<uint8_t>& label
   return bytes;
 }
 
-std::string voc(const std::string& objects, const std::string& size = "<size><width>12</width><height>8</height></size>") {
+std::string voc(const std::string& objects,
+                const std::string& size = "<size><width>12</width><height>8</height></size>") {
   return "<annotation><filename>p.jpg</filename>" + size + objects + "</annotation>";
 }
 
-std::string voc_object(const std::string& name, int left, int top, int right, int bottom, const std::string& more = "") {
-  return fmt::format("<object><name>{}</name>{}<bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>",
-                     name, more, left, top, right, bottom);
+std::string voc_object(const std::string& name, int left, int top, int right, int bottom,
+                       const std::string& more = "") {
+  return fmt::format(
+      "<object><name>{}</name>{}<bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>",
+      name, more, left, top, right, bottom);
 }
 
 std::string voc_error(const Folder& folder, const std::string& text) {
@@ -102,13 +106,14 @@ std::string voc_error(const Folder& folder, const std::string& text) {
 
 TEST_CASE("labelme: polygons, rectangles, circles and groups become objects") {
   const Folder folder;
-  folder.write("b/two.json", labelme(R"({"label":"dog","points":[[1,1],[9,1],[9,9]],"group_id":5,"shape_type":"polygon"},
+  folder.write("b/two.json",
+               labelme(R"({"label":"dog","points":[[1,1],[9,1],[9,9]],"group_id":5,"shape_type":"polygon"},
       {"label":"cat","points":[[30,20],[20,10]],"group_id":null,"shape_type":"rectangle"},
       {"label":"dog","points":[[11,1],[19,1],[19,9]],"group_id":5},
       {"label":"cat","points":[[20,15],[20,20]],"group_id":5,"shape_type":"circle"},
       {"label":"cat","points":[[3,3]],"shape_type":"point"},
       {"label":"cat","points":[[300,300],[310,300],[310,310]],"shape_type":"polygon"})",
-                                     R"("imagePath":"..\\img\\a.jpg","imageWidth":40,"imageHeight":30)"));
+                       R"("imagePath":"..\\img\\a.jpg","imageWidth":40,"imageHeight":30)"));
   folder.write("a.json", labelme("", R"("imagePath":"x.jpg","imageWidth":null)"));
   write_jpeg(folder.path() / "x.jpg", Image(17, 11));
   ConvertNotes notes;
@@ -139,7 +144,8 @@ TEST_CASE("labelme: polygons, rectangles, circles and groups become objects") {
   CHECK(convert_labelme(folder.path(), again, notes).annotations[0].category_id == 1);
   again.classes = {"dog"};
   CHECK_THROWS_WITH_AS(convert_labelme(folder.path(), again, notes),
-                       (folder.path() / "b/two.json: shapes[1]: the name 'cat' is not among the classes").c_str(), Error);
+                       (folder.path() / "b/two.json: shapes[1]: the name 'cat' is not among the classes").c_str(),
+                       Error);
 }
 
 TEST_CASE("labelme: broken files are told what is wrong and where") {
@@ -147,15 +153,18 @@ TEST_CASE("labelme: broken files are told what is wrong and where") {
   CHECK(labelme_error("[]") == "d/f.json: should be an object (not a labelme file?)");
   CHECK(labelme_error("{}") == "d/f.json: has no list \"shapes\" (not a labelme file?)");
   CHECK(labelme_error(labelme("", R"("imageWidth":4)")) == "d/f.json: imagePath: is missing");
-  CHECK(labelme_error(labelme("", R"("imagePath":"a.jpg")")) == "d/f.json: has no imageWidth and imageHeight, and d/a.jpg is missing");
+  CHECK(labelme_error(labelme("", R"("imagePath":"a.jpg")")) ==
+        "d/f.json: has no imageWidth and imageHeight, and d/a.jpg is missing");
   CHECK(labelme_error(labelme("", R"("imagePath":"a.jpg","imageWidth":-4,"imageHeight":3)")) ==
         "d/f.json: imageWidth: should be an integer from 1 to 1000000");
   CHECK(labelme_error(labelme("7")) == "d/f.json: shapes[0]: should be an object");
   CHECK(labelme_error(labelme(R"({"points":[]})")) == "d/f.json: shapes[0].label: is missing");
-  CHECK(labelme_error(labelme(R"({"label":"a","points":[[1,2],[3]]})")) == "d/f.json: shapes[0].points: entry 1 should be two numbers");
+  CHECK(labelme_error(labelme(R"({"label":"a","points":[[1,2],[3]]})")) ==
+        "d/f.json: shapes[0].points: entry 1 should be two numbers");
   CHECK(labelme_error(labelme(R"({"label":"a","points":[[1,2],[3,4]]})")) ==
         "d/f.json: shapes[0].points: a polygon wants three points or more, this has 2");
-  CHECK(labelme_error(labelme(R"({"label":"a","points":[[1,2],[1e99,4],[5,6]]})")) == "d/f.json: shapes[0].points: has the coordinate 1e+99");
+  CHECK(labelme_error(labelme(R"({"label":"a","points":[[1,2],[1e99,4],[5,6]]})")) ==
+        "d/f.json: shapes[0].points: has the coordinate 1e+99");
   CHECK(labelme_error(labelme(R"({"label":"a","points":[],"shape_type":"star"})")) ==
         "d/f.json: shapes[0].shape_type: is 'star', want polygon, rectangle or circle");
 }
@@ -170,7 +179,8 @@ TEST_CASE("labelme: a picture that was turned since is noticed") {
 
 TEST_CASE("voc: boxes from 1, masks by label, difficult objects") {
   const Folder folder;
-  folder.write("Annotations/p.xml", voc(voc_object("sheep", 1, 1, 4, 4, "<difficult>1</difficult>") + voc_object("cow", 7, 3, 12, 8)));
+  folder.write("Annotations/p.xml",
+               voc(voc_object("sheep", 1, 1, 4, 4, "<difficult>1</difficult>") + voc_object("cow", 7, 3, 12, 8)));
   std::vector<uint8_t> labels(12 * 8);
   for (size_t y = 2; y < 8; ++y)
     for (size_t x = 6; x < 12; ++x) labels[y * 12 + x] = x == 6 ? 255 : 1;
@@ -203,7 +213,8 @@ TEST_CASE("voc: broken files are told what is wrong and where") {
   CHECK(voc_error(folder, "<annotation>").starts_with(": "));
   CHECK(voc_error(folder, "<html></html>") == ": has no <annotation> (not a VOC file?)");
   CHECK(voc_error(folder, voc("", "")).starts_with(": has no size, and "));
-  CHECK(voc_error(folder, voc("", "<size><width>x</width><height>4</height></size>")) == ": size: width is 'x', not a number");
+  CHECK(voc_error(folder, voc("", "<size><width>x</width><height>4</height></size>")) ==
+        ": size: width is 'x', not a number");
   CHECK(voc_error(folder, voc("", "<size><width>0</width><height>4</height></size>")) == ": size is 0 x 4");
   CHECK(voc_error(folder, voc("<object><name>a</name></object>")) == ": object 1: has no bndbox");
   CHECK(voc_error(folder, voc(voc_object("a", 5, 5, 3, 9))) == ": object 1: bndbox has the size -1 x 5");
@@ -217,7 +228,8 @@ TEST_CASE("label maps: 1 to 8 bits, and no colours") {
     const std::string png = palette_png(7, 5, labels, bits);
     const auto* bytes = reinterpret_cast<const uint8_t*>(png.data());
     CHECK(decode_label_map(bytes, png.size(), "f") == LabelMap{7, 5, labels});
-    for (size_t length = 0; length + 12 < png.size(); ++length) CHECK_THROWS_AS(decode_label_map(bytes, length, "f"), Error);
+    for (size_t length = 0; length + 12 < png.size(); ++length)
+      CHECK_THROWS_AS(decode_label_map(bytes, length, "f"), Error);
   }
   const Folder folder;
   write_png(folder.path() / "rgb.png", Image(3, 3));
@@ -226,7 +238,8 @@ TEST_CASE("label maps: 1 to 8 bits, and no colours") {
 
 TEST_CASE("class lists: labelme's own two are left out, twins refused") {
   const Folder folder;
-  CHECK(read_class_names(folder.write("c", "__ignore__\n_background_\ncat \r\n\ndog\n")) == std::vector<std::string>{"cat", "dog"});
+  CHECK(read_class_names(folder.write("c", "__ignore__\n_background_\ncat \r\n\ndog\n")) ==
+        std::vector<std::string>{"cat", "dog"});
   CHECK_THROWS_AS(read_class_names(folder.write("c", "a\na\n")), Error);
   CHECK_THROWS_AS(read_class_names(folder.write("c", "\n")), Error);
 }

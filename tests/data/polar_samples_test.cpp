@@ -82,7 +82,7 @@ TEST_CASE("masks stay with their boxes, whatever stands between them") {
   set.square(1, 7, 0, 0, 20).crowd = true;
   set.square(1, 3, 10, 10, 30);
   set.square(1, 3, 90, 60, 25).ignore = true;
-  set.square(1, 7, 60, 40, 9);         // both sides below 10
+  set.square(1, 7, 60, 40, 9);             // both sides below 10
   set.square(1, 7, 70, 10, 40).area = 15;  // not above 15
   set.square(1, 7, 80, 40, 32);
   const PolarData data = set.data(small_options());
@@ -113,9 +113,9 @@ TEST_CASE("a batch holds normalised pictures and the targets of the padded size"
   CHECK(batch.label.shape() == Shape{2, 12 * 16 + 6 * 8});
   CHECK(batch.rays.shape() == Shape{2, 240, 12});
   const auto pixels = batch.image.to_vector<float>();
-  CHECK(pixels[0] == 0 - 102.9801F);      // blue
-  CHECK(pixels[2] == 1 - 122.7717F);      // red
-  CHECK(pixels[90 * 128 * 3] == 0);       // padding
+  CHECK(pixels[0] == 0 - 102.9801F);  // blue
+  CHECK(pixels[2] == 1 - 122.7717F);  // red
+  CHECK(pixels[90 * 128 * 3] == 0);   // padding
   const auto labels = batch.label.to_vector<int32_t>();
   const auto rays = batch.rays.to_vector<float>();
   // The object's mirrored centre: x near 128 - 1 - 56, y near 46 * 90 / 96; a location within 1.5 strides of it.
@@ -270,8 +270,8 @@ TEST_CASE("errors name the picture") {
   fs::remove(set.folder() / "1.png");
   CHECK_THROWS_WITH_AS(data.sample(0, 0), (file + ": cannot open it: No such file or directory").c_str(), Error);
   set.set().annotations[0].segmentation = {};
-  CHECK_THROWS_WITH_AS(set.data(small_options()),
-                       "1.png: annotation 1 has no segmentation; ray targets need masks", Error);
+  CHECK_THROWS_WITH_AS(set.data(small_options()), "1.png: annotation 1 has no segmentation; ray targets need masks",
+                       Error);
   CHECK_THROWS_AS(SmallSet().data(small_options()), Error);
 }
 

@@ -12,9 +12,9 @@
 #include "data/synth/raster.h"
 #include "data/synth/scene.h"
 #include "data/synth_coco.h"
-#include "tests/support/temporary.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
+#include "tests/support/temporary.h"
 
 namespace {
 

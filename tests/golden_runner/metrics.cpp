@@ -32,7 +32,8 @@ void check_mask(Case& test, const std::string& path, const json& expected, const
   std::vector<std::string> rows;
   for (int y = 0; y < mask.height; ++y) {
     rows.emplace_back();
-    for (int x = 0; x < mask.width; ++x) rows.back().push_back(mask.pixels[static_cast<size_t>(y * mask.width + x)] ? '1' : '0');
+    for (int x = 0; x < mask.width; ++x)
+      rows.back().push_back(mask.pixels[static_cast<size_t>(y * mask.width + x)] ? '1' : '0');
   }
   test.check_json(path + ".rows", rows);
 }
@@ -73,7 +74,8 @@ void check_polygons(Case& test) {
 void check_bitmaps(Case& test) {
   for_items(test, "masks", [&](const std::string& path, const json& item, uint32_t h, uint32_t w) {
     const Rle stored = az::cpu::rle_from_string(item.at("counts").get<std::string>(), h, w);
-    check_mask(test, path, item, item.contains("rows") ? encode_rows(item) : az::cpu::rle_encode(az::cpu::rle_decode(stored)));
+    check_mask(test, path, item,
+               item.contains("rows") ? encode_rows(item) : az::cpu::rle_encode(az::cpu::rle_decode(stored)));
   });
   for_items(test, "zero_length_runs", [&](const std::string& path, const json& item, uint32_t h, uint32_t w) {
     check_mask(test, path, item, {h, w, item.at("runs").get<std::vector<uint32_t>>()});
@@ -128,8 +130,9 @@ json hex_texts(const std::array<double, 12>& values) {
 json category_figures(const az::eval::CocoScores& scores) {
   json figures;
   for (const auto& c : scores.categories)
-    figures[std::to_string(c.category_id)] = {{"AP", c.ap},         {"AP50", c.ap50},    {"AP75", c.ap75},  {"APs", c.ap_small},
-                                              {"APm", c.ap_medium}, {"APl", c.ap_large}, {"AR100", c.ar100}};
+    figures[std::to_string(c.category_id)] = {{"AP", c.ap},        {"AP50", c.ap50},     {"AP75", c.ap75},
+                                              {"APs", c.ap_small}, {"APm", c.ap_medium}, {"APl", c.ap_large},
+                                              {"AR100", c.ar100}};
   return figures;
 }
 
@@ -174,7 +177,8 @@ void check_expected(const CocoRuns& runs, const std::filesystem::path& file, Rep
       continue;
     }
     const az::eval::CocoScores scores = runs.run(name);
-    const json own = {{"stats", scores.stats}, {"stats_hex", hex_texts(scores.stats)}, {"per_category", category_figures(scores)}};
+    const json own = {
+        {"stats", scores.stats}, {"stats_hex", hex_texts(scores.stats)}, {"per_category", category_figures(scores)}};
     for (const auto& [key, value] : expected.items()) test.check_json(path + "." + key, own.value(key, json()));
   }
   test.finish();
@@ -194,9 +198,12 @@ void check_curves(const CocoRuns& runs, const std::filesystem::path& file, Repor
     const size_t dot = name.find('.');
     const az::eval::CocoScores scores = runs.run(name.substr(0, dot));
     const std::string what = name.substr(dot + 1);
-    if (what == "recall") test.check(name, scores.recall, shape);
-    else if (what == "precision_maxdets100") test.check(name, at_last_limit(scores.precision), shape);
-    else if (what == "scores_maxdets100") test.check(name, at_last_limit(scores.scores), shape);
+    if (what == "recall")
+      test.check(name, scores.recall, shape);
+    else if (what == "precision_maxdets100")
+      test.check(name, at_last_limit(scores.precision), shape);
+    else if (what == "scores_maxdets100")
+      test.check(name, at_last_limit(scores.scores), shape);
   }
   test.finish();
 }

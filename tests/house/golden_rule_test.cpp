@@ -37,7 +37,8 @@ TEST_CASE("golden: deviations are shares of the tolerance") {
 }
 
 TEST_CASE("golden: rows, columns, selected elements and shares") {
-  CHECK(worst(R"({"atol":1,"rows":{"0":{"atol":0.1}}})", {0, 0, 0, 0}, {0.05, 0, 0.5, 0}, {2, 2}) == doctest::Approx(0.5));
+  CHECK(worst(R"({"atol":1,"rows":{"0":{"atol":0.1}}})", {0, 0, 0, 0}, {0.05, 0, 0.5, 0}, {2, 2}) ==
+        doctest::Approx(0.5));
   CHECK(worst(R"({"atol":1,"rows":{"0":{"atol":0.1}}})", {0, 0, 0, 0}, {0.2, 0, 0, 0}, {2, 2}) == doctest::Approx(2));
   CHECK(worst(R"({"atol":1,"cols":{"1":{"atol":0.1}}})", {0, 0, 0, 0}, {0, 0, 0, 0.2}, {2, 2}) == doctest::Approx(2));
   CHECK(worst(R"({"atol":1,"elements":[0]})", {0, 0}, {0.5, 9}) == 0.5);

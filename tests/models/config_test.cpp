@@ -84,7 +84,8 @@ TEST_CASE("what is wrong is said with the file, the line and what is wanted") {
   CHECK(message("\n[train]\n\nlrr = 1") == "run.toml:4: unknown key train.lrr; the nearest known one is train.lr");
   CHECK(message("[trian]\n") == "run.toml:1: unknown table trian; the nearest known one is train");
   CHECK(message("", {"train.lr=fast"}) == "--set train.lr=fast: train.lr is text \"fast\", want a number from 0 to 10");
-  CHECK(message("", {"train.bach=2"}) == "--set train.bach=2: unknown key train.bach; the nearest known one is train.batch");
+  CHECK(message("", {"train.bach=2"}) ==
+        "--set train.bach=2: unknown key train.bach; the nearest known one is train.batch");
   CHECK(message("", {"lr"}) == "--set lr: want key=value");
   CHECK(message("", {"a..b=1"}) == "--set a..b=1: \"a..b\" is not a dotted key");
   CHECK(message("a = ").find("run.toml:1: ") == 0);
@@ -172,7 +173,8 @@ TEST_CASE("every configuration of the folder reads, and the published ones have 
   const auto r50 = read("r50_1x_4gpu.toml");
   CHECK(r50.model.backbone.style == nn::Style::caffe);
   CHECK(r50.model.backbone.frozen_stages == 1);
-  CHECK(r50.labels.ranges == std::vector<std::pair<float, float>>{{-1.f, 64.f}, {64.f, 128.f}, {128.f, 256.f}, {256.f, 512.f}, {512.f, 1e8f}});
+  CHECK(r50.labels.ranges == std::vector<std::pair<float, float>>{
+                                 {-1.f, 64.f}, {64.f, 128.f}, {128.f, 256.f}, {256.f, 512.f}, {512.f, 1e8f}});
   CHECK(r50.labels.strides == std::vector<int>{8, 16, 32, 64, 128});
   CHECK(r50.model.head.box_branch);
   const auto x101 = read("x101_1x_32gpu.toml");
@@ -182,8 +184,8 @@ TEST_CASE("every configuration of the folder reads, and the published ones have 
   CHECK(x101.model.backbone.base_width == 4);
   CHECK(x101.model.backbone.blocks == std::vector<int>{3, 4, 23, 3});
   // The linear rule: 0.01 for 16 pictures; the first rate of a warm-up is a third of 0.01 whatever the batch.
-  for (const char* name : {"r50_1x_4gpu.toml", "r101_1x_32gpu.toml", "x101_1x_32gpu.toml", "r50_600.toml",
-                           "r101_640_800_2x_32gpu.toml"}) {
+  for (const char* name :
+       {"r50_1x_4gpu.toml", "r101_1x_32gpu.toml", "x101_1x_32gpu.toml", "r50_600.toml", "r101_640_800_2x_32gpu.toml"}) {
     const auto train = read(name).train;
     CAPTURE(name);
     CHECK(train.lr == doctest::Approx(0.01 * train.batch / 16).epsilon(1e-12));
@@ -207,9 +209,10 @@ TEST_CASE("values that do not fit together are errors") {
                        "--set model.fpn.levels=2: model.fpn.levels is 2, fewer than the backbone gives", Error);
   CHECK_THROWS_WITH_AS(read("tiny.toml", {"model.head.norm_groups=7"}),
                        doctest::Contains("of 7 do not divide 64 channels"), Error);
-  CHECK_THROWS_WITH_AS(read("r50_1x_4gpu.toml", {"model.backbone.depth=20"}), doctest::Contains("want 18, 34, 50"), Error);
+  CHECK_THROWS_WITH_AS(read("r50_1x_4gpu.toml", {"model.backbone.depth=20"}), doctest::Contains("want 18, 34, 50"),
+                       Error);
   CHECK_THROWS_WITH_AS(read("r50_1x_4gpu.toml", {"data.test_scale=[600,1000]"}), doctest::Contains("short side first"),
                        Error);
-  CHECK_THROWS_WITH_AS(read("r50_1x_4gpu.toml", {"model.fpn.levels=4"}),
-                       doctest::Contains("_base.toml:"), Error);  // five scales, four borders
+  CHECK_THROWS_WITH_AS(read("r50_1x_4gpu.toml", {"model.fpn.levels=4"}), doctest::Contains("_base.toml:"),
+                       Error);  // five scales, four borders
 }

@@ -120,8 +120,9 @@ TEST_CASE("the head's biases and scales start where the specification says") {
   const auto state = nn::state_dict(*network);
   for (const float v : state.at("bbox_head.polar_cls.bias").to_vector<float>())
     REQUIRE(v == doctest::Approx(-std::log(99.0)));
-  for (const char* name : {"bbox_head.polar_reg.bias", "bbox_head.polar_mask.bias", "bbox_head.polar_centerness.bias",
-                           "neck.lateral_convs.0.conv.bias", "neck.fpn_convs.4.conv.bias", "bbox_head.cls_convs.0.gn.bias"})
+  for (const char* name :
+       {"bbox_head.polar_reg.bias", "bbox_head.polar_mask.bias", "bbox_head.polar_centerness.bias",
+        "neck.lateral_convs.0.conv.bias", "neck.fpn_convs.4.conv.bias", "bbox_head.cls_convs.0.gn.bias"})
     for (const float v : state.at(name).to_vector<float>()) REQUIRE(v == 0);
   CHECK(state.at("bbox_head.scales_bbox.0.scale").item() == 1);
   CHECK(state.at("bbox_head.scales_mask.4.scale").item() == 1);
@@ -140,5 +141,6 @@ TEST_CASE("loading names what is missing, unknown or of another shape") {
   CHECK(report.unused == std::vector<std::string>{"surplus"});
   state["bbox_head.polar_cls.bias"] = Tensor::zeros({3}, DType::f32, test::cpu());
   CHECK_THROWS_WITH_AS(nn::load_state_dict(network, state),
-                       "load: shapes differ: bbox_head.polar_cls.bias is [3] in the file and [2] in the network", Error);
+                       "load: shapes differ: bbox_head.polar_cls.bias is [3] in the file and [2] in the network",
+                       Error);
 }

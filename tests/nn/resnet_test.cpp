@@ -141,10 +141,12 @@ TEST_CASE("frozen norms do not change in training mode, batch norms do and count
     const auto after = nn::state_dict(net);
     const bool batch = kind == nn::NormKind::batch;
     CHECK(after.at("bn1.num_batches_tracked").item() == (batch ? 2 : 0));
-    CHECK((after.at("bn1.running_mean").to_vector<float>() != before.at("bn1.running_mean").to_vector<float>()) == batch);
+    CHECK((after.at("bn1.running_mean").to_vector<float>() != before.at("bn1.running_mean").to_vector<float>()) ==
+          batch);
     net.set_training(false);
     net.forward(image);
-    CHECK(nn::state_dict(net).at("bn1.running_var").to_vector<float>() == after.at("bn1.running_var").to_vector<float>());
+    CHECK(nn::state_dict(net).at("bn1.running_var").to_vector<float>() ==
+          after.at("bn1.running_var").to_vector<float>());
   }
 }
 
@@ -166,11 +168,12 @@ TEST_CASE("messages of the backbone and the pyramid") {
   CHECK_THROWS_WITH_AS(nn::resnet_depth(51), "resnet: depth 51, want 18, 34, 50 or 101", Error);
   nn::ResNetOptions o = small(nn::NormKind::frozen);
   o.stem = nn::Stem::two_3x3;
-  CHECK_THROWS_WITH_AS(nn::ResNet({test::cpu(), 0}, o), "resnet: the stem has 2 convolutions, 1 channel counts are given",
-                       Error);
+  CHECK_THROWS_WITH_AS(nn::ResNet({test::cpu(), 0}, o),
+                       "resnet: the stem has 2 convolutions, 1 channel counts are given", Error);
   nn::Fpn fpn({test::cpu(), 0}, {.in_channels = {2, 2, 2, 2}, .channels = 2});
   std::vector<Tensor> stages;
-  for (const int64_t side : {40, 20, 10, 4}) stages.push_back(Tensor::zeros({1, side, side, 2}, DType::f32, test::cpu()));
+  for (const int64_t side : {40, 20, 10, 4})
+    stages.push_back(Tensor::zeros({1, side, side, 2}, DType::f32, test::cpu()));
   CHECK_THROWS_WITH_AS(fpn.forward(stages),
                        "fpn: stages [1, 10, 10, 2] and [1, 4, 4, 2] do not differ by a factor of 2; pad the picture's "
                        "sides to multiples of 32",

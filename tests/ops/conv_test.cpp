@@ -21,8 +21,9 @@ struct Case {
 
 // Odd sizes, strides, dilations and groups; channels off the vector width.
 const std::vector<Case> kCases = {
-    {1, 5, 7, 3, 4, 3, 3, {1, 1, 1, 1}},    {2, 9, 8, 16, 33, 3, 3, {2, 1, 1, 1}},  {1, 31, 33, 17, 5, 1, 1, {1, 0, 1, 1}},
-    {2, 12, 11, 8, 16, 1, 1, {2, 0, 1, 1}}, {1, 13, 13, 8, 12, 3, 3, {1, 2, 2, 4}}, {1, 16, 15, 3, 64, 7, 7, {2, 3, 1, 1}},
+    {1, 5, 7, 3, 4, 3, 3, {1, 1, 1, 1}},    {2, 9, 8, 16, 33, 3, 3, {2, 1, 1, 1}},
+    {1, 31, 33, 17, 5, 1, 1, {1, 0, 1, 1}}, {2, 12, 11, 8, 16, 1, 1, {2, 0, 1, 1}},
+    {1, 13, 13, 8, 12, 3, 3, {1, 2, 2, 4}}, {1, 16, 15, 3, 64, 7, 7, {2, 3, 1, 1}},
     {1, 1, 1, 32, 32, 1, 1, {1, 0, 1, 1}},  {1, 7, 6, 64, 64, 3, 3, {1, 1, 1, 16}},
 };
 
@@ -34,7 +35,8 @@ struct Inputs {
 Inputs make(const Case& t, DType dtype, bool full) {
   Device& dev = test::cpu();
   Inputs in{test::uniform({t.n, t.h, t.w, t.c}, -1, 1, dtype, dev, 1),
-            test::uniform({t.k, t.r, t.s, t.c / t.options.groups}, -1, 1, dtype, dev, 2), {}};
+            test::uniform({t.k, t.r, t.s, t.c / t.options.groups}, -1, 1, dtype, dev, 2),
+            {}};
   if (full) {
     const Shape out = ops::conv2d(in.x, in.w, t.options).shape();
     in.e = {test::uniform({t.k}, 0.5, 1.5, dtype, dev, 3), test::uniform({t.k}, -1, 1, dtype, dev, 4),
@@ -107,7 +109,7 @@ TEST_CASE("convolution's messages name the shapes") {
   const Tensor x = Tensor::zeros({1, 4, 4, 8}, DType::f32, dev);
   CHECK_THROWS_WITH_AS(ops::conv2d(x, Tensor::zeros({2, 3, 3, 4}, DType::f32, dev)),
                        "conv2d: weight [2, 3, 3, 4] wants 4 input channels, x [1, 4, 4, 8] has 8", Error);
-  CHECK_THROWS_WITH_AS(ops::conv2d(x, Tensor::zeros({2, 7, 7, 8}, DType::f32, dev)),
-                       "conv2d: the kernel of [2, 7, 7, 8] with dilation 1 is larger than x [1, 4, 4, 8] with padding 0",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      ops::conv2d(x, Tensor::zeros({2, 7, 7, 8}, DType::f32, dev)),
+      "conv2d: the kernel of [2, 7, 7, 8] with dilation 1 is larger than x [1, 4, 4, 8] with padding 0", Error);
 }

@@ -54,8 +54,12 @@ TEST_CASE("add, exp_scaled, reshape, narrow and concat_levels have the right gra
   CHECK(test::check_gradients([](const auto& in) { return ops::exp_scaled(in[0], in[1]); }, {a, s}).worst < 1e-7);
   const auto limited = [](const auto& in) { return ops::exp_scaled(in[0], in[1], 0.3); };
   CHECK(test::check_gradients(limited, {a, s}).worst < 1e-7);
-  CHECK(test::check_gradients([](const auto& in) { return ops::narrow(ops::reshape(in[0], {5, 3}), 1, 2); }, {a}).worst <
-        1e-8);
+  CHECK(test::check_gradients(
+            [](const auto& in) {
+              return ops::narrow(ops::reshape(in[0], {5, 3}), 1, 2);
+            },
+            {a})
+            .worst < 1e-8);
   const Tensor p3 = test::uniform({2, 3, 2, 4}, -1, 1, DType::f64, dev, 4);
   const Tensor p4 = test::uniform({2, 1, 2, 4}, -1, 1, DType::f64, dev, 5);
   CHECK(test::check_gradients([](const auto& in) { return ops::concat_levels(in); }, {p3, p4}).worst < 1e-8);
@@ -80,9 +84,9 @@ TEST_CASE("an edit in place between forward and backward is an error") {
   Tensor y = ops::exp(x);
   const Tensor loss = ops::sum(y);
   y.mutable_data<double>()[0] = 0;
-  CHECK_THROWS_WITH_AS(autograd::backward(loss),
-                       "exp: f64 [4] cpu was edited in place after the op saved it for backward; clone it before editing",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      autograd::backward(loss),
+      "exp: f64 [4] cpu was edited in place after the op saved it for backward; clone it before editing", Error);
 }
 
 TEST_CASE("no_grad records nothing, and a step's memory is the same the second time") {

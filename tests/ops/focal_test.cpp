@@ -35,8 +35,9 @@ double reference(const std::vector<float>& logits, const std::vector<int32_t>& l
     for (int64_t c = 0; c < channels; ++c) {
       const double z = logits[row * static_cast<size_t>(channels) + static_cast<size_t>(c)];
       const double p = 1 / (1 + std::exp(-z));
-      sum += labels[row] == c + 1 ? -alpha * std::pow(1 - p, gamma) * std::log(std::max(p, 1.1754943508222875e-38))
-                                  : (1 - alpha) * std::pow(p, gamma) * (std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))));
+      sum += labels[row] == c + 1
+                 ? -alpha * std::pow(1 - p, gamma) * std::log(std::max(p, 1.1754943508222875e-38))
+                 : (1 - alpha) * std::pow(p, gamma) * (std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))));
     }
   }
   return sum / (positives + extra);
@@ -91,7 +92,8 @@ TEST_CASE("focal loss agrees with its formula and its own differences at odd siz
         CHECK(std::abs(got - want) <= 1e-6 * want);  // single losses are good to a few ulp, the sum is in double
         if (rows == 0) continue;
         const auto check = test::check_gradients(
-            [&](const auto& in) { return ops::sigmoid_focal_loss(in[0], classes, 2, 0.25, gamma); }, {z.to(DType::f64)});
+            [&](const auto& in) { return ops::sigmoid_focal_loss(in[0], classes, 2, 0.25, gamma); },
+            {z.to(DType::f64)});
         CHECK_MESSAGE(check.worst < 1e-8, check.where);
       }
 }

@@ -27,7 +27,8 @@ Shape stored(int64_t batch, int64_t rows, int64_t columns, bool transposed) {
 
 TEST_CASE("matmul agrees with the sum of products, transposed or not, batched or not") {
   for (const int64_t batch : {0, 1, 3})
-    for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {31, 33, 32}, {5, 257, 1}, {64, 1, 129}, {0, 3, 2}, {2, 3, 0}})
+    for (const auto& [m, n, k] :
+         {std::array<int64_t, 3>{1, 1, 1}, {31, 33, 32}, {5, 257, 1}, {64, 1, 129}, {0, 3, 2}, {2, 3, 0}})
       for (const bool ta : {false, true})
         for (const bool tb : {false, true}) {
           CAPTURE(batch);
@@ -83,8 +84,10 @@ TEST_CASE("messages of matmul") {
   CHECK_THROWS_WITH_AS(ops::matmul(a, a), "matmul: f32 [3, 2] cpu has 2 columns, f32 [3, 2] cpu has 3 rows", Error);
   CHECK_THROWS_WITH_AS(ops::matmul(a, a, true, true),
                        "matmul: f32 [3, 2] cpu transposed has 3 columns, f32 [3, 2] cpu transposed has 2 rows", Error);
-  CHECK_THROWS_WITH_AS(ops::matmul(a, Tensor::zeros({1, 2, 3}, DType::f32, dev)), doctest::Contains("do not match"), Error);
-  CHECK_THROWS_WITH_AS(ops::matmul(a, Tensor::zeros({2, 3}, DType::f64, dev)), doctest::Contains("do not match"), Error);
+  CHECK_THROWS_WITH_AS(ops::matmul(a, Tensor::zeros({1, 2, 3}, DType::f32, dev)), doctest::Contains("do not match"),
+                       Error);
+  CHECK_THROWS_WITH_AS(ops::matmul(a, Tensor::zeros({2, 3}, DType::f64, dev)), doctest::Contains("do not match"),
+                       Error);
   CHECK_THROWS_WITH_AS(ops::matmul(Tensor::zeros({2, 2}, DType::i32, dev), a),
                        "matmul: a is i32 [2, 2] cpu, want f32 or f64", Error);
 }

@@ -35,7 +35,8 @@ Tensor random(const Shape& shape, double low, double high, uint64_t seed) {
 }
 
 /// sum w * row(i) / sum w over rows with a label, 0 where there is none.
-double weighted_mean(const std::vector<int32_t>& labels, const Values& weight, const std::function<double(size_t)>& row) {
+double weighted_mean(const std::vector<int32_t>& labels, const Values& weight,
+                     const std::function<double(size_t)>& row) {
   double sum = 0, total = 0;
   for (size_t i = 0; i < labels.size(); ++i)
     if (labels[i] > 0) {
@@ -127,7 +128,8 @@ TEST_CASE("polar IoU losses agree with their formulas and their own differences"
         const double want = weighted_mean(labels, in[2].to_vector<double>(), [&](size_t row) {
           return polar_reference(kind, d, t, row, static_cast<size_t>(rays));
         });
-        check_loss([&](const auto& x) { return ops::polar_iou_loss(x[0], x[1], x[2], tensor_of(labels), kind); }, in, want);
+        check_loss([&](const auto& x) { return ops::polar_iou_loss(x[0], x[1], x[2], tensor_of(labels), kind); }, in,
+                   want);
       }
 }
 
@@ -202,7 +204,8 @@ TEST_CASE("rows of label -1 count as background") {
   for (int32_t& label : labels)
     if (label == 0) label = -1;
   const Tensor left_out = tensor_of(labels);
-  CHECK(ops::polar_centerness(t, left_out).to_vector<double>() == ops::polar_centerness(t, background).to_vector<double>());
+  CHECK(ops::polar_centerness(t, left_out).to_vector<double>() ==
+        ops::polar_centerness(t, background).to_vector<double>());
   const auto check = [&](const Tensor& x, const auto& loss) {
     const auto with = [&](const Tensor& classes) { return [&](const Tensor& in) { return loss(in, classes); }; };
     CHECK(loss(x, left_out).item() == loss(x, background).item());
@@ -236,7 +239,8 @@ TEST_CASE("a row of weight 0 does not spoil the loss, a NaN elsewhere does") {
 TEST_CASE("the same bits for any number of threads") {
   const int64_t rows = 20000;
   const auto f32 = [](const Tensor& x) { return x.to(DType::f32); };
-  const Tensor d = f32(random({rows, 36}, 1, 90, 1)), t = f32(random({rows, 36}, 1, 90, 2)), w = f32(random({rows}, 0, 1, 3));
+  const Tensor d = f32(random({rows, 36}, 1, 90, 1)), t = f32(random({rows, 36}, 1, 90, 2)),
+               w = f32(random({rows}, 0, 1, 3));
   const Tensor labels = tensor_of(labels_of(rows));
   const auto loss = [&](const Tensor& x) { return ops::polar_iou_loss(x, t, w, labels); };
   const int threads = omp_get_max_threads();
@@ -268,6 +272,6 @@ TEST_CASE("messages of the losses") {
                        "box_iou_loss: pred is f32 [3, 36] cpu, want [locations, 4]", Error);
   CHECK_THROWS_WITH_AS(ops::centerness_bce(boxes, w, labels),
                        "centerness_bce: logits are f32 [3, 4] cpu, want [locations] or [locations, 1]", Error);
-  CHECK_THROWS_WITH_AS(ops::polar_centerness(w, labels), "polar_centerness: rays are f32 [3] cpu, want [locations, rays]",
-                       Error);
+  CHECK_THROWS_WITH_AS(ops::polar_centerness(w, labels),
+                       "polar_centerness: rays are f32 [3] cpu, want [locations, rays]", Error);
 }

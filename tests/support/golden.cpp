@@ -53,7 +53,8 @@ std::vector<Entry> list_cases(const std::filesystem::path& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::filesystem::path& path = entry.path();
     if (path.extension() == ".md" || path.filename().string().starts_with('.')) continue;
-    if (path.extension() == ".safetensors" && std::filesystem::exists(std::filesystem::path(path).replace_extension(".json")))
+    if (path.extension() == ".safetensors" &&
+        std::filesystem::exists(std::filesystem::path(path).replace_extension(".json")))
       continue;
     entries.push_back({path.extension() == ".json" ? path.stem().string() : path.filename().string(), path});
   }
@@ -72,8 +73,10 @@ const Kind* find_kind(std::span<const Kind> kinds, const std::string& name) {
 bool run_case(std::string_view system, const Entry& entry, const Kind* kind) {
   Report report;
   try {
-    if (kind) kind->run(entry.path, report);
-    else report.fail("no kind of case that this test knows has a name like this");
+    if (kind)
+      kind->run(entry.path, report);
+    else
+      report.fail("no kind of case that this test knows has a name like this");
   } catch (const Pending& pending) {
     fmt::print("{}/{} pending ({})\n", system, entry.name, pending.what());
     return true;
@@ -95,12 +98,13 @@ std::filesystem::path folder() {
     return chosen;
   }
   const char* source = std::getenv("AZIMUTH_SOURCE");
-  AZ_CHECK(source && *source, "golden: set AZIMUTH_SOURCE to the source folder, or AZIMUTH_GOLDEN to a folder of cases");
+  AZ_CHECK(source && *source,
+           "golden: set AZIMUTH_SOURCE to the source folder, or AZIMUTH_GOLDEN to a folder of cases");
   return std::filesystem::path(source) / "tests" / "golden";
 }
 
-std::vector<float> fill(std::string_view name, std::span<const int64_t> shape, uint64_t seed, std::optional<double> offset,
-                        std::optional<double> scale) {
+std::vector<float> fill(std::string_view name, std::span<const int64_t> shape, uint64_t seed,
+                        std::optional<double> offset, std::optional<double> scale) {
   const OffsetScale rule = offset_scale(name, shape);
   const double o = offset.value_or(rule.offset), s = scale.value_or(rule.scale);
   size_t count = 1;

@@ -38,8 +38,8 @@ struct Array {
   std::vector<double> values;
 };
 
-/// A `.json` with the `.safetensors` of the same stem, if there is one. Each check adds to the report; `finish` adds what
-/// was left unchecked, so that a runner cannot pass by looking away.
+/// A `.json` with the `.safetensors` of the same stem, if there is one. Each check adds to the report; `finish` adds
+/// what was left unchecked, so that a runner cannot pass by looking away.
 class Case {
  public:
   Case(const std::filesystem::path& json_file, Report& report);
@@ -78,8 +78,8 @@ class Case {
   /// The elements of an own tensor at the stored sample positions of `name`.
   std::vector<double> at_samples(const std::string& name, std::span<const double> own) const;
 
-  /// Compares a value with the one inside the json at `path` (keys and list positions joined by dots, no '@'). Lists and
-  /// objects are compared to their leaves; counts must agree.
+  /// Compares a value with the one inside the json at `path` (keys and list positions joined by dots, no '@'). Lists
+  /// and objects are compared to their leaves; counts must agree.
   void check_json(const std::string& path, const nlohmann::json& own);
 
   /// Compares masks with PREFIX_rle_counts, PREFIX_rle_offsets and PREFIX_area. Where a polygon's truncated vertices

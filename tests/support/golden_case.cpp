@@ -102,7 +102,8 @@ void Case::check(const std::string& name, std::span<const double> own, std::span
     return;
   }
   const Rule rule = this->rule(name);
-  compare(name, rule, expected.values, own, expected.shape, scale_of(name, rule.scale, expected.values), grey_levels, report_);
+  compare(name, rule, expected.values, own, expected.shape, scale_of(name, rule.scale, expected.values), grey_levels,
+          report_);
 }
 
 std::vector<double> Case::at_samples(const std::string& name, std::span<const double> own) const {
@@ -110,8 +111,8 @@ std::vector<double> Case::at_samples(const std::string& name, std::span<const do
     if (!has(name + suffix)) continue;
     std::vector<double> samples;
     for (const int64_t index : values<int64_t>(name + suffix)) {
-      AZ_CHECK(index >= 0 && index < static_cast<int64_t>(own.size()), "{}: sample {} of {} lies outside its {} own values",
-               name_, index, name, own.size());
+      AZ_CHECK(index >= 0 && index < static_cast<int64_t>(own.size()),
+               "{}: sample {} of {} lies outside its {} own values", name_, index, name, own.size());
       samples.push_back(own[static_cast<size_t>(index)]);
     }
     return samples;
@@ -123,8 +124,10 @@ void Case::check_samples(const std::string& name, std::span<const double> own) {
   if (has(name)) {
     int64_t count = 1;
     for (const int64_t extent : tensor(name).shape) count *= extent;
-    if (count != static_cast<int64_t>(own.size())) report_.fail(fmt::format("{}: {} values, expected {}", name, own.size(), count));
-    else check(name, own, tensor(name).shape);
+    if (count != static_cast<int64_t>(own.size()))
+      report_.fail(fmt::format("{}: {} values, expected {}", name, own.size(), count));
+    else
+      check(name, own, tensor(name).shape);
     return;
   }
   for (const char* suffix : kValueSuffixes)
@@ -134,7 +137,8 @@ void Case::check_samples(const std::string& name, std::span<const double> own) {
   for (const double v : own) sum += v;
   const auto [low, high] = std::ranges::minmax(own);
   const std::vector<double> stats = {sum / static_cast<double>(own.size()), magnitude(Scale::std, own), low, high};
-  check(name + ".stats", std::span<const double>(stats).first(std::min(stats.size(), tensor(name + ".stats").values.size())),
+  check(name + ".stats",
+        std::span<const double>(stats).first(std::min(stats.size(), tensor(name + ".stats").values.size())),
         tensor(name + ".stats").shape);
 }
 
@@ -146,8 +150,10 @@ void Case::check_json(const std::string& path, const nlohmann::json& own) {
       return report_.fail(fmt::format("@{}: {} entries, expected {}", path, own.size(), expected->size()));
     for (const auto& [key, value] : expected->items()) {
       const nlohmann::json* item = own.is_array() ? &own[std::stoul(key)] : own.contains(key) ? &own[key] : nullptr;
-      if (item) check_json(path + "." + key, *item);
-      else report_.fail(fmt::format("@{}.{}: missing", path, key));
+      if (item)
+        check_json(path + "." + key, *item);
+      else
+        report_.fail(fmt::format("@{}.{}: missing", path, key));
     }
     return;
   }
@@ -161,12 +167,15 @@ void Case::check_json(const std::string& path, const nlohmann::json& own) {
     const Rule rule = this->rule(name);
     compare(name, rule, want, got, {}, magnitude(rule.scale, want), {}, report_);
   } else {
-    report_.add(*expected == own ? 0 : kInfinity, fmt::format("{}: {}, expected {}", name, own.dump(), expected->dump()));
+    report_.add(*expected == own ? 0 : kInfinity,
+                fmt::format("{}: {}, expected {}", name, own.dump(), expected->dump()));
   }
 }
 
-void Case::check_masks(const std::string& prefix, std::span<const cpu::Rle> own, const std::vector<bool>& vertices_agree) {
-  const std::string counts_name = prefix + "_rle_counts", offsets_name = prefix + "_rle_offsets", area_name = prefix + "_area";
+void Case::check_masks(const std::string& prefix, std::span<const cpu::Rle> own,
+                       const std::vector<bool>& vertices_agree) {
+  const std::string counts_name = prefix + "_rle_counts", offsets_name = prefix + "_rle_offsets",
+                    area_name = prefix + "_area";
   for (const std::string& name : {counts_name, offsets_name, area_name}) checked_.insert(name);
   const Rule rule = this->rule(counts_name);
   const std::vector<uint32_t> counts = values<uint32_t>(counts_name);
@@ -175,7 +184,8 @@ void Case::check_masks(const std::string& prefix, std::span<const cpu::Rle> own,
     return report_.fail(fmt::format("{}: {} masks, expected {}", prefix, own.size(), offsets.size() - 1));
   for (size_t i = 0; i < own.size(); ++i) {
     cpu::Rle expected{own[i].height, own[i].width, {}};
-    expected.counts.assign(counts.begin() + static_cast<int64_t>(offsets[i]), counts.begin() + static_cast<int64_t>(offsets[i + 1]));
+    expected.counts.assign(counts.begin() + static_cast<int64_t>(offsets[i]),
+                           counts.begin() + static_cast<int64_t>(offsets[i + 1]));
     const double area = tensor(area_name).values.at(i);
     const std::string what = fmt::format("{} {}", prefix, i);
     if (rule.exact || (rule.exact_if_vertices_agree && vertices_agree[i])) {

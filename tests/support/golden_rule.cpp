@@ -34,7 +34,8 @@ double ratio_of(const Rule& rule, double expected, double own, double scale) {
 const Rule& rule_at(const Rule& rule, std::span<const int64_t> shape, size_t index, size_t count) {
   if (shape.empty()) return rule;
   const size_t row_size = shape[0] > 0 ? count / static_cast<size_t>(shape[0]) : 1;
-  if (const auto row = rule.rows.find(static_cast<int64_t>(index / std::max<size_t>(row_size, 1))); row != rule.rows.end())
+  if (const auto row = rule.rows.find(static_cast<int64_t>(index / std::max<size_t>(row_size, 1)));
+      row != rule.rows.end())
     return row->second;
   const auto col = rule.cols.find(static_cast<int64_t>(index) % std::max<int64_t>(shape.back(), 1));
   return col != rule.cols.end() ? col->second : rule;
@@ -100,8 +101,9 @@ void compare_elements(const std::string& name, const Rule& rule, std::span<const
     report.add(share / *rule.frac_max, fmt::format("{}: {} of {} elements miss", name, misses, expected.size()));
     return;
   }
-  const std::string what =
-      expected.empty() ? name : fmt::format("{}[{}]: {:.9g}, expected {:.9g}", name, worst_at, own[worst_at], expected[worst_at]);
+  const std::string what = expected.empty() ? name
+                                            : fmt::format("{}[{}]: {:.9g}, expected {:.9g}", name, worst_at,
+                                                          own[worst_at], expected[worst_at]);
   report.add(worst, what);
 }
 
@@ -109,7 +111,8 @@ void compare_elements(const std::string& name, const Rule& rule, std::span<const
 
 void Report::add(double ratio, const std::string& what) {
   worst_ = std::isnan(ratio) ? kInfinity : std::max(worst_, ratio);
-  if (!(ratio <= 1) && problems_.size() < 12) problems_.push_back(fmt::format("{} ({:.3g} of the tolerance)", what, ratio));
+  if (!(ratio <= 1) && problems_.size() < 12)
+    problems_.push_back(fmt::format("{} ({:.3g} of the tolerance)", what, ratio));
 }
 
 void Report::fail(const std::string& what) {
@@ -125,26 +128,47 @@ Rule parse_rule(const std::string& name, const nlohmann::json& json) {
     return rules;
   };
   for (const auto& [field, value] : json.items()) {
-    if (field == "exact") rule.exact = value.get<bool>();
-    else if (field == "informative") rule.informative = value.get<bool>();
-    else if (field == "atol") rule.atol = value.get<double>();
-    else if (field == "rtol") rule.rtol = value.get<double>();
-    else if (field == "scale") rule.scale = parse_scale(name, value.get<std::string>());
-    else if (field == "rows") rule.rows = positions(value);
-    else if (field == "cols") rule.cols = positions(value);
-    else if (field == "elements") rule.elements = value.get<std::vector<int64_t>>();
-    else if (field == "first") rule.first = value.get<int64_t>();
-    else if (field == "abs_max") rule.abs_max = value.get<double>();
-    else if (field == "frac_max") rule.frac_max = value.get<double>();
-    else if (field == "rel_l2") rule.rel_l2 = value.get<double>();
-    else if (field == "grey_max") rule.grey_max = value.get<double>();
-    else if (field == "grey_mean_max") rule.grey_mean_max = value.get<double>();
-    else if (field == "agree_min") rule.agree_min = value.get<double>();
-    else if (field == "pixels_max") rule.pixels_max = value.get<double>();
-    else if (field == "pixels_frac_max") rule.pixels_frac_max = value.get<double>();
-    else if (field == "iou_min") rule.iou_min = value.get<double>();
-    else if (field == "exact_if_vertices_agree") rule.exact_if_vertices_agree = value.get<bool>();
-    else fail("golden: the tolerance of {} has the field '{}', which tests/support/golden_rule.cpp does not know", name, field);
+    if (field == "exact")
+      rule.exact = value.get<bool>();
+    else if (field == "informative")
+      rule.informative = value.get<bool>();
+    else if (field == "atol")
+      rule.atol = value.get<double>();
+    else if (field == "rtol")
+      rule.rtol = value.get<double>();
+    else if (field == "scale")
+      rule.scale = parse_scale(name, value.get<std::string>());
+    else if (field == "rows")
+      rule.rows = positions(value);
+    else if (field == "cols")
+      rule.cols = positions(value);
+    else if (field == "elements")
+      rule.elements = value.get<std::vector<int64_t>>();
+    else if (field == "first")
+      rule.first = value.get<int64_t>();
+    else if (field == "abs_max")
+      rule.abs_max = value.get<double>();
+    else if (field == "frac_max")
+      rule.frac_max = value.get<double>();
+    else if (field == "rel_l2")
+      rule.rel_l2 = value.get<double>();
+    else if (field == "grey_max")
+      rule.grey_max = value.get<double>();
+    else if (field == "grey_mean_max")
+      rule.grey_mean_max = value.get<double>();
+    else if (field == "agree_min")
+      rule.agree_min = value.get<double>();
+    else if (field == "pixels_max")
+      rule.pixels_max = value.get<double>();
+    else if (field == "pixels_frac_max")
+      rule.pixels_frac_max = value.get<double>();
+    else if (field == "iou_min")
+      rule.iou_min = value.get<double>();
+    else if (field == "exact_if_vertices_agree")
+      rule.exact_if_vertices_agree = value.get<bool>();
+    else
+      fail("golden: the tolerance of {} has the field '{}', which tests/support/golden_rule.cpp does not know", name,
+           field);
   }
   return rule;
 }
@@ -202,11 +226,16 @@ void compare(const std::string& name, const Rule& rule, std::span<const double> 
     return;
   }
   if (rule.informative) return;
-  if (rule.grey_max || rule.grey_mean_max) compare_grey(name, rule, expected, own, grey_levels, report);
-  else if (rule.pixels_max || rule.pixels_frac_max || rule.agree_min) compare_pixels(name, rule, expected, own, report);
-  else if (rule.rel_l2) compare_norm(name, *rule.rel_l2, expected, own, report);
-  else if (rule.iou_min) report.fail(name + ": a rule for masks, which check_masks compares");
-  else compare_elements(name, rule, expected, own, shape, scale, report);
+  if (rule.grey_max || rule.grey_mean_max)
+    compare_grey(name, rule, expected, own, grey_levels, report);
+  else if (rule.pixels_max || rule.pixels_frac_max || rule.agree_min)
+    compare_pixels(name, rule, expected, own, report);
+  else if (rule.rel_l2)
+    compare_norm(name, *rule.rel_l2, expected, own, report);
+  else if (rule.iou_min)
+    report.fail(name + ": a rule for masks, which check_masks compares");
+  else
+    compare_elements(name, rule, expected, own, shape, scale, report);
 }
 
 }  // namespace az::golden

@@ -59,8 +59,9 @@ struct Training {
             image.mutable_data<float>()[((n * kHeight + y) * kWidth + x) * 3 + c] = static_cast<float>(1 - c * n);
         }
       const auto box = [&](int at, int sign) { return static_cast<float>(at + sign * radius); };
-      const std::vector<cpu::LabelObject> objects = {
-          {cpu::describe({mask.data(), kHeight, kWidth, kWidth}), {box(x0, -1), box(y0, -1), box(x0, 1), box(y0, 1)}, n + 1}};
+      const std::vector<cpu::LabelObject> objects = {{cpu::describe({mask.data(), kHeight, kWidth, kWidth}),
+                                                      {box(x0, -1), box(y0, -1), box(x0, 1), box(y0, 1)},
+                                                      n + 1}};
       const auto first_row = static_cast<size_t>(n * locations);
       const auto count = static_cast<size_t>(locations);
       cpu::write_targets(

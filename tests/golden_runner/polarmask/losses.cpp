@@ -43,8 +43,7 @@ void check_mask(Case& golden, const Tensor& target, const Tensor& centerness) {
   std::vector<double> rows;
   const Tensor one = Tensor::full({1}, 1, DType::f32, test::cpu());
   for (int64_t row = 0; row < pred.dim(0); ++row)
-    rows.push_back(
-        ops::polar_iou_loss(pred.narrowed(row, 1), target.narrowed(row, 1), one, all_positive(1)).item());
+    rows.push_back(ops::polar_iou_loss(pred.narrowed(row, 1), target.narrowed(row, 1), one, all_positive(1)).item());
   golden.check("mask_iou_per_row", rows, {pred.dim(0)});
 }
 

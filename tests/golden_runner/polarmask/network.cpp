@@ -89,19 +89,24 @@ models::PolarTargets make_targets(Case& c, const json& net, const Shape& image, 
     std::vector<cpu::LabelObject> objects;
     for (size_t i = 0; i < owner.size(); ++i) {
       if (owner[i] != n) continue;
-      const cpu::Rle rle{image[1] > 0 ? static_cast<uint32_t>(height) : 0, static_cast<uint32_t>(width),
+      const cpu::Rle rle{image[1] > 0 ? static_cast<uint32_t>(height) : 0,
+                         static_cast<uint32_t>(width),
                          {counts.begin() + static_cast<std::ptrdiff_t>(offsets[i]),
                           counts.begin() + static_cast<std::ptrdiff_t>(offsets[i + 1])}};
       const cpu::Mask mask = cpu::rle_decode(rle);
       objects.push_back({cpu::describe({mask.pixels.data(), height, width, width}),
-                         {boxes[4 * i], boxes[4 * i + 1], boxes[4 * i + 2], boxes[4 * i + 3]}, labels[i]});
+                         {boxes[4 * i], boxes[4 * i + 1], boxes[4 * i + 2], boxes[4 * i + 3]},
+                         labels[i]});
     }
     const auto part = [&](auto& all, int64_t columns) {
-      return std::span(all).subspan(static_cast<size_t>(n * locations * columns), static_cast<size_t>(locations * columns));
+      return std::span(all).subspan(static_cast<size_t>(n * locations * columns),
+                                    static_cast<size_t>(locations * columns));
     };
-    cpu::write_targets(cpu::image_targets(objects, height, width, options),
-                       {.label = part(label, 1), .object = {}, .box = part(box, 4), .rays = part(rays, options.rays),
-                        .centerness = {}});
+    cpu::write_targets(cpu::image_targets(objects, height, width, options), {.label = part(label, 1),
+                                                                             .object = {},
+                                                                             .box = part(box, 4),
+                                                                             .rays = part(rays, options.rays),
+                                                                             .centerness = {}});
   }
   std::vector<float> points;
   for (const auto& g : grids)
@@ -120,9 +125,7 @@ std::vector<double> loss_row(const models::PolarLosses& l) {
 }
 
 /// A tensor's values in PyTorch's layout.
-std::vector<float> torch_values(const Tensor& t) {
-  return (t.rank() == 4 ? ohwi_to_oihw(t) : t).to_vector<float>();
-}
+std::vector<float> torch_values(const Tensor& t) { return (t.rank() == 4 ? ohwi_to_oihw(t) : t).to_vector<float>(); }
 
 /// Multiplies all gradients; adds their norm before that.
 void clip(const std::vector<train::Parameter>& parameters, double factor, std::vector<double>& norms) {
@@ -230,11 +233,11 @@ void run_train_steps(const std::filesystem::path& file, Report& report) {
       const auto l = models::polar_losses(network->forward(image), targets);
       autograd::backward(l.total);
       for (const double v : loss_row(l)) losses.push_back(v);
-      // PyTorch sums squares in f32 and gets a norm 2e-5 too small; over four steps that alone moves single ReLUs across
-      // zero. Our norm is compared with it, but the gradients are clipped by the reference's, so that what is compared
-      // is the step and not that rounding.
-      clip(parameters, math::clip_factor(reference_norms[static_cast<size_t>(i)], plan.at("clip_max_norm").get<double>()),
-           norms);
+      // PyTorch sums squares in f32 and gets a norm 2e-5 too small; over four steps that alone moves single ReLUs
+      // across zero. Our norm is compared with it, but the gradients are clipped by the reference's, so that what is
+      // compared is the step and not that rounding.
+      clip(parameters,
+           math::clip_factor(reference_norms[static_cast<size_t>(i)], plan.at("clip_max_norm").get<double>()), norms);
       optimizer.step(train::lr_at(schedule, plan.at("first_iteration").get<int64_t>() + i));
       optimizer.zero_grad();
     }

@@ -83,13 +83,15 @@ void run_config(Case& golden, size_t index, const data::Image& image, const std:
   const auto boxes = golden.values<float>("boxes");
   std::vector<float> placed;
   for (size_t i = 0; i + 3 < boxes.size(); i += 4) {
-    for (const float v : data::place_box({boxes[i], boxes[i + 1], boxes[i + 2], boxes[i + 3]}, placement)) placed.push_back(v);
+    for (const float v : data::place_box({boxes[i], boxes[i + 1], boxes[i + 2], boxes[i + 3]}, placement))
+      placed.push_back(v);
   }
   golden.check(prefix + "boxes", placed, {static_cast<int64_t>(boxes.size() / 4), 4});
   std::vector<uint8_t> bits;
   for (const data::ObjectMask& mask : masks) {
     const data::PlacedMask in_window = data::place_mask(mask, {image.width, image.height}, placement);
-    for (const uint8_t byte : packed(data::mask_canvas(in_window.mask, width, height), width, height)) bits.push_back(byte);
+    for (const uint8_t byte : packed(data::mask_canvas(in_window.mask, width, height), width, height))
+      bits.push_back(byte);
   }
   golden.check(prefix + "masks", bits, {static_cast<int64_t>(masks.size()), height, (width + 7) / 8});
   const std::string path = "configs." + std::to_string(index) + ".";
