@@ -11,8 +11,7 @@ namespace az::cli {
 struct BenchOptions {
   std::string model = "polarmask-r50";
   bool train = false;
-  int64_t height = 800,
-          width = 1333;  ///< padded to multiples of 32 for inference and 128 for training labels' sake: 32
+  int64_t height = 800, width = 1333;  ///< pixels; padded to multiples of 32
   int64_t batch = 1;
   double seconds = 10;  ///< measured for, at least three runs
 };
