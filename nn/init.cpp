@@ -20,7 +20,7 @@ uint64_t name_key(std::string_view name) {
 Tensor init_conv(const Builder& b, std::string_view name, Init init, int64_t k, int64_t r, int64_t c, int64_t groups) {
   const int64_t in = c / groups;
   const auto fan_in = static_cast<double>(in * r * r);
-  const double fan_out = static_cast<double>(k * r * r) / static_cast<double>(groups);
+  const double fan_out = static_cast<double>(k * r * r);
   Rng rng(b.seed, Purpose::init, name_key(name));
   const auto draw = [&]() -> double {
     switch (init) {

@@ -10,7 +10,7 @@ namespace az::nn {
 
 /// How a convolution's weight starts.
 enum class Init : uint8_t {
-  he_normal,       ///< N(0, 2 / fan_out), fan_out = k * r * s / groups  (He et al. 2015, eq. 14)
+  he_normal,       ///< N(0, 2 / fan_out), fan_out = k * r * s, groups or not, as PyTorch  (He et al. 2015, eq. 14)
   xavier_uniform,  ///< U(+-sqrt(6 / (fan_in + fan_out)))               (Glorot and Bengio 2010, eq. 16)
   normal_001,      ///< N(0, 0.01)
 };

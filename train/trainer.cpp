@@ -67,7 +67,8 @@ class Run {
       if (step_ % options_.log_every == 0 || step_ == end) log(first, end, begin);
       const bool validates = options_.validate_every > 0 && (step_ % options_.validate_every == 0 || step_ == end);
       if (validates) validate();
-      if (step_ % options_.checkpoint_every == 0 || step_ == end || validates) save();
+      const bool saves = options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0;
+      if (saves || step_ == end || validates) save();
       if (interrupted && step_ < end) {
         save();
         fail("interrupted after step {}; {} holds it; the same command with --resume auto goes on", step_,
@@ -227,9 +228,8 @@ class Run {
 
 TrainResult train(Task& task, Optimizer& optimizer, const Schedule& schedule, const TrainOptions& options,
                   Device& device) {
-  AZ_CHECK(options.steps > 0 && options.log_every > 0 && options.checkpoint_every > 0,
-           "train: {} steps, a log line every {}, a checkpoint every {}; all must be positive", options.steps,
-           options.log_every, options.checkpoint_every);
+  AZ_CHECK(options.steps > 0 && options.log_every > 0, "train: {} steps, a log line every {}; both must be positive",
+           options.steps, options.log_every);
   return Run(task, optimizer, schedule, options, device).run();
 }
 

@@ -42,8 +42,8 @@ struct TrainOptions {
   int64_t steps = 0;          ///< the schedule's length
   int64_t max_steps = 0;      ///< stop earlier, after this many steps in all; 0: no
   int64_t log_every = 20;
-  int64_t checkpoint_every = 500;
-  int64_t validate_every = 0;  ///< 0: never
+  int64_t checkpoint_every = 500;  ///< 0: at the end only
+  int64_t validate_every = 0;      ///< 0: never
   int64_t keep_last = 3;
   bool resume = false;  ///< go on from the newest checkpoint, if there is one
 };

@@ -68,8 +68,9 @@ struct PolarTrainConfig {
   int64_t warmup_steps = 500;
   double warmup_ratio = 1.0 / 3;  ///< first rate as a share of lr
   std::string pretrained;         ///< backbone weights to start from; empty: from scratch. `--init` goes before it
-  int64_t log_interval = 10, checkpoint_interval = 500, eval_interval = 0;  ///< steps; 0: at the end only
-  int64_t keep = 3;                                                         ///< newest checkpoints kept
+  int64_t log_interval = 10, checkpoint_interval = 500,
+          eval_interval = 0;  ///< steps; checkpoint 0: at the end only; eval 0: never
+  int64_t keep = 3;           ///< newest checkpoints kept
 };
 
 /// [test]
