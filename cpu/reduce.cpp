@@ -1,6 +1,5 @@
 #include "cpu/reduce.h"
 
-#include <cmath>
 #include <vector>
 
 #include "cpu/parallel.h"
@@ -79,24 +78,11 @@ void sum_rows(const T* x, T* y, int64_t rows, int64_t channels) {
   }
 }
 
-template <class T>
-bool all_finite(const T* x, int64_t count) {
-  // A sum of x * 0 is NaN as soon as one value is not finite.
-  const double zero = sum_blocks(count, [&](int64_t at, int64_t n) {
-    double part = 0;
-    for (int64_t i = 0; i < n; ++i) part += double(x[at + i]) * 0.0;
-    return part;
-  });
-  return zero == 0.0;
-}
-
 template float sum(const float*, int64_t);
 template double sum(const double*, int64_t);
 template float dot(const float*, const float*, int64_t);
 template double dot(const double*, const double*, int64_t);
 template void sum_rows(const float*, float*, int64_t, int64_t);
 template void sum_rows(const double*, double*, int64_t, int64_t);
-template bool all_finite(const float*, int64_t);
-template bool all_finite(const double*, int64_t);
 
 }  // namespace az::cpu

@@ -15,8 +15,5 @@ T dot(const T* a, const T* b, int64_t count);
 /// y[c] = sum over rows of x[r][c].   x [rows, channels] -> y [channels]
 template <class T>
 void sum_rows(const T* x, T* y, int64_t rows, int64_t channels);
-/// Whether every value is finite.   x [count]
-template <class T>
-bool all_finite(const T* x, int64_t count);
 
 }  // namespace az::cpu
