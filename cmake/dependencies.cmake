@@ -56,9 +56,6 @@ if(AZ_MISSING)
   list(JOIN AZ_MISSING "\n  " lines)
   message(FATAL_ERROR "Azimuth needs packages that are not installed (scripts/install-packages installs them all):\n  ${lines}")
 endif()
-if(TARGET)
-  set_property(TARGET az::spdlog PROPERTY INTERFACE_COMPILE_DEFINITIONS SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL)
-endif()
 
 # What each folder's own sources use.
 set(AZ_DEPENDENCIES_tensor az::simdjson az::json)
