@@ -1,7 +1,7 @@
 // Axis-parallel boxes and their overlap.
 #pragma once
 
-#include "math/hd.h"
+#include "tensor/hd.h"
 
 namespace az::math {
 

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "math/hd.h"
+#include "tensor/hd.h"
 
 namespace az::math {
 

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "math/hd.h"
+#include "tensor/hd.h"
 
 namespace az::math {
 

@@ -11,7 +11,7 @@
 
 #include <cmath>
 
-#include "math/hd.h"
+#include "tensor/hd.h"
 
 namespace az::math {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "math/hd.h"
+#include "tensor/hd.h"
 
 namespace az::math {
 

@@ -1,6 +1,8 @@
 // The one place that chooses between devices and element types.
 #pragma once
 
+#include "cuda/build.h"
+#include "cuda/device.h"
 #include "tensor/error.h"
 #include "tensor/tensor.h"
 
@@ -18,17 +20,38 @@ inline void check_same_device(const char* op, const Tensor& a, const Tensor& b) 
            b.str());
 }
 
-/// Calls f(T{}) with the tensor's element type, on its device: float, or double for gradient checks.
-/// A device without kernels in this build is an error that says so.
+/// Calls f(T{}) with the tensor's element type, for an op that runs on the host: float, or double for gradient checks.
 template <class F>
 auto on_cpu(const char* op, const Tensor& t, F&& f) {
-  switch (t.device().kind()) {
-    case DeviceKind::cpu: break;
-    case DeviceKind::cuda: fail("{}: no kernel for {} in this build", op, t.device().name());
-  }
+  AZ_CHECK(t.device().kind() == DeviceKind::cpu, "{}: no kernel for {}", op, t.device().name());
   if (t.dtype() == DType::f64) return f(double{});
   AZ_CHECK(t.dtype() == DType::f32, "{}: {} is not f32 or f64", op, t.str());
   return f(float{});
+}
+
+/// Calls cpu(T{}) or cuda(device, T{}) by the tensor's device, T being its element type: float, or double for gradient
+/// checks. Both must return the same type. `cuda` takes (cuda::CudaDevice& device, auto t) and must be generic: a build
+/// without CUDA does not instantiate it.
+template <class Cpu, class Cuda>
+auto on_device(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
+  if (t.device().kind() == DeviceKind::cpu) return on_cpu(op, t, cpu);
+  if constexpr (cuda::kBuilt) {
+    cuda::CudaDevice& device = cuda::device_of(t.device());
+    if (t.dtype() == DType::f64) return cuda(device, double{});
+    AZ_CHECK(t.dtype() == DType::f32, "{}: {} is not f32 or f64", op, t.str());
+    return cuda(device, float{});
+  } else {
+    fail("{}: {} is on {}, which this build has no kernels for", op, t.str(), t.device().name());
+  }
+}
+
+/// The same where the op also takes bf16 on the CUDA device: T may be bf16 there.
+template <class Cpu, class Cuda>
+auto on_device_bf16(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
+  if constexpr (cuda::kBuilt)
+    if (t.device().kind() == DeviceKind::cuda && t.dtype() == DType::bf16)
+      return cuda(cuda::device_of(t.device()), bf16{});
+  return on_device(op, t, cpu, cuda);
 }
 
 }  // namespace az::ops

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "tensor/hd.h"
+
 namespace az {
 
 enum class DType : uint8_t { f32, bf16, f64, i32, i64, u8 };
@@ -15,14 +17,26 @@ struct bf16 {
 
   bf16() = default;
   /// Rounds to nearest, ties to even; NaN stays NaN.
-  explicit bf16(float value) {
+  AZ_HD explicit bf16(float value) {
     const uint32_t u = std::bit_cast<uint32_t>(value);
     const bool is_nan = (u & 0x7fffffffU) > 0x7f800000U;
     const uint32_t rounded = u + 0x7fffU + ((u >> 16) & 1U);
     bits = static_cast<uint16_t>(is_nan ? (u >> 16) | 0x40U : rounded >> 16);
   }
-  explicit operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+  AZ_HD explicit operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 };
+
+/// The type in which arithmetic on elements of type T is done: float, or double for double.
+template <class T>
+struct WideOf {
+  using type = float;
+};
+template <>
+struct WideOf<double> {
+  using type = double;
+};
+template <class T>
+using Wide = typename WideOf<T>::type;
 
 /// The value of an IEEE half (f16), which only files hold. Exact.
 inline float half_to_float(uint16_t half) {

@@ -1,0 +1,12 @@
+// Whether this build has a CUDA device: real (nvcc) or emulated (cuda/emulator).
+#pragma once
+
+namespace az::cuda {
+
+#ifdef AZ_CUDA
+inline constexpr bool kBuilt = true;
+#else
+inline constexpr bool kBuilt = false;
+#endif
+
+}  // namespace az::cuda
