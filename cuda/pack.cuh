@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "tensor/dtype.h"
+#include "cuda/kernel.cuh"
 
 namespace az::cuda {
 
