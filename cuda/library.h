@@ -51,9 +51,6 @@ class Library {
   /// Packed weights of inference.
   WeightCache& weights() { return weights_; }
 
-  /// "cuDNN 9.19.0, cuBLAS 13.0.2", or what stands in for them.
-  static std::string versions();
-
  private:
   struct Parts;
   std::unique_ptr<Parts> parts_;

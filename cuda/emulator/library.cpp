@@ -121,8 +121,6 @@ void Library::tune(bool) {}
 void Library::save_plans(const std::string&) const {}
 void Library::load_plans(const std::string&) {}
 
-std::string Library::versions() { return "oneDNN " + cpu::dnn_version() + " for cuDNN and cuBLAS"; }
-
 #define AZ_INSTANTIATE(T)                                                                             \
   template void Library::conv_forward(const ConvShape&, const T*, const T*, const ConvAfter<T>&, T*); \
   template void Library::conv_backward_data(const ConvShape&, const T*, const T*, T*);                \
