@@ -1,6 +1,6 @@
 # The cuda device. AZ_CUDA: toolkit (nvcc, cuDNN, cuBLAS), emulated (cuda/emulator on the host), off, or auto (toolkit
 # where nvcc, cuDNN and cuBLAS are found). Sets AZ_CUDA_SOURCES, and adds to AZ_DEPENDENCIES_cuda.
-set(AZ_CUDA_ARCHITECTURES 90 CACHE STRING "GPU architectures as CMake writes them: 90 is machine code and PTX for sm_90")
+set(AZ_CUDA_ARCHITECTURES 90 CACHE STRING "GPU architectures to build machine code for; of the last one, PTX too")
 set(AZ_CUDA_SOURCES "")
 
 # What only the toolkit builds, and what only the emulation does.
@@ -44,18 +44,29 @@ else()
 endif()
 
 if(az_cuda_mode STREQUAL "toolkit")
-  set(CMAKE_CUDA_COMPILER ${AZ_NVCC})
-  set(CMAKE_CUDA_ARCHITECTURES ${AZ_CUDA_ARCHITECTURES})
-  set(CMAKE_CUDA_STANDARD 20)
-  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
-  enable_language(CUDA)
-  # No contraction, as on the host: a formula of math/ gives the same bits on both.
-  set(CMAKE_CUDA_FLAGS "${CMAKE_CUDA_FLAGS} --expt-relaxed-constexpr -fmad=false -Werror all-warnings -Xcompiler -Wall,-Wextra")
-  set(CMAKE_CUDA_FLAGS_RELEASE "-O3 -lineinfo")
-  if(AZ_CCACHE)
-    set(CMAKE_CUDA_COMPILER_LAUNCHER ${AZ_CCACHE})
-  endif()
-  set(AZ_CUDA_SOURCES ${az_cuda_shared} ${az_cuda_library})
+  # nvcc by hand: CMake 3.25 does not know that its newer versions take C++20. No contraction, as on the host: a formula
+  # of math/ gives the same bits on both.
+  set(az_nvcc ${AZ_CCACHE} ${AZ_NVCC} -ccbin ${CMAKE_CXX_COMPILER} -std=c++20 -O3 -lineinfo -fmad=false
+      --expt-relaxed-constexpr -Werror all-warnings -Xcompiler -Wall,-Wextra -DAZ_CUDA_BUILT -I${CMAKE_SOURCE_DIR})
+  foreach(architecture ${AZ_CUDA_ARCHITECTURES})
+    list(APPEND az_nvcc -gencode arch=compute_${architecture},code=sm_${architecture})
+  endforeach()
+  list(GET AZ_CUDA_ARCHITECTURES -1 architecture)
+  list(APPEND az_nvcc -gencode arch=compute_${architecture},code=compute_${architecture})
+  foreach(source ${az_cuda_shared})
+    if(source MATCHES "\\.cu$")
+      get_filename_component(stem ${source} NAME_WE)
+      set(object ${CMAKE_BINARY_DIR}/cuda/${stem}.o)
+      add_custom_command(OUTPUT ${object} DEPENDS ${source} DEPFILE ${object}.d
+                         COMMAND ${az_nvcc} -c ${source} -o ${object} -MD -MT ${object} -MF ${object}.d
+                         COMMENT "nvcc ${stem}.cu")
+      set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+      list(APPEND AZ_CUDA_SOURCES ${object})
+      list(REMOVE_ITEM az_cuda_shared ${source})
+    endif()
+  endforeach()
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/cuda)
+  list(APPEND AZ_CUDA_SOURCES ${az_cuda_shared} ${az_cuda_library})
   set(AZ_DEPENDENCIES_cuda ${AZ_CUDNN_LIBRARY} ${AZ_CUBLAS_LIBRARY} ${AZ_CUDART_LIBRARY} dl rt)
   target_include_directories(az_flags SYSTEM INTERFACE ${AZ_CUDNN_INCLUDE} ${AZ_CUBLAS_INCLUDE})
   target_compile_definitions(az_flags INTERFACE AZ_CUDA_BUILT)
