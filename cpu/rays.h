@@ -37,6 +37,9 @@ class RayCaster {
   std::vector<float> xs_, ys_;
 };
 
+/// Unit vectors (sin, cos) of the rays that `exact` measures along.   returns [rays, 2]
+std::vector<double> exact_ray_directions(int rays);
+
 /// For every contour offset (dx, dy) = (xs[i] - x, ys[i] - y): math::angle_bin, and the squared length.
 /// Computed by a polynomial where that is certain and by the rule itself within 1/1000 degree of a bin's edge.
 void angle_bins(std::span<const float> xs, std::span<const float> ys, float x, float y, std::span<int32_t> bins,
