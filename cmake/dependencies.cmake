@@ -60,6 +60,7 @@ endif()
 # What each folder's own sources use.
 set(AZ_DEPENDENCIES_tensor az::simdjson az::json)
 set(AZ_DEPENDENCIES_cpu az::dnnl)
+set(AZ_DEPENDENCIES_cuda "")  # cmake/cuda.cmake fills it
 set(AZ_DEPENDENCIES_data JPEG::JPEG PNG::PNG az::stb az::simdjson az::json az::pugixml)
 set(AZ_DEPENDENCIES_models az::toml az::json)
 set(AZ_DEPENDENCIES_eval az::json az::simdjson)

@@ -5,6 +5,7 @@
 
 #include "cpu/dnn.h"
 #include "tensor/error.h"
+#include "tensor/sanitizer.h"
 
 namespace az::cpu {
 namespace {
@@ -18,6 +19,10 @@ class HostMemory final : public RawMemory {
     return block;
   }
   void release(void* block, int64_t) noexcept override { std::free(block); }
+  void fence(void* block, int64_t used, int64_t bytes) noexcept override {
+    unpoison(block, static_cast<size_t>(bytes));
+    poison(static_cast<char*>(block) + used, static_cast<size_t>(bytes - used));
+  }
 
  private:
   static constexpr int64_t kAlignment = 64;

@@ -57,6 +57,24 @@ void map_backward(const T* saved, const T* dy, T* dx, int64_t count) {
   });
 }
 
+#define AZ_CASTS(From, To)                                                                                          \
+  namespace {                                                                                                       \
+  AZ_SIMD void cast_loop(const From* x, To* y, int64_t count) {                                                     \
+    for (int64_t i = 0; i < count; ++i) y[i] = math::cast<To>(x[i]);                                                \
+  }                                                                                                                 \
+  }                                                                                                                 \
+  template <>                                                                                                       \
+  void cast(const From* x, To* y, int64_t count) {                                                                  \
+    parallel_for(count, kGrain, [&](int64_t begin, int64_t end) { cast_loop(x + begin, y + begin, end - begin); }); \
+  }
+AZ_CASTS(float, bf16)
+AZ_CASTS(bf16, float)
+AZ_CASTS(float, double)
+AZ_CASTS(double, float)
+AZ_CASTS(bf16, double)
+AZ_CASTS(double, bf16)
+#undef AZ_CASTS
+
 template <class T>
 void add(const T* a, const T* b, T* y, int64_t count) {
   parallel_for(count, kGrain,

@@ -12,6 +12,10 @@ void map_forward(const T* x, T* y, int64_t count);
 template <class Body, class T>
 void map_backward(const T* saved, const T* dy, T* dx, int64_t count);
 
+/// y[i] = x[i] as another of float, bf16 and double (math::cast).   x, y [count]
+template <class From, class To>
+void cast(const From* x, To* y, int64_t count);
+
 /// y = a + b.   all [count]
 template <class T>
 void add(const T* a, const T* b, T* y, int64_t count);

@@ -3,7 +3,7 @@
 
 namespace az::cuda {
 
-#ifdef AZ_CUDA
+#ifdef AZ_CUDA_BUILT
 inline constexpr bool kBuilt = true;
 #else
 inline constexpr bool kBuilt = false;

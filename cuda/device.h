@@ -10,6 +10,7 @@
 namespace az::cuda {
 
 class Library;
+class PinnedPool;
 
 class CudaDevice final : public Device {
  public:
@@ -32,10 +33,10 @@ class CudaDevice final : public Device {
   Library& library() { return *library_; }
 
  private:
-  int index_;
   bool exact_;
   std::string name_;
   std::unique_ptr<Stream> stream_;
+  std::unique_ptr<PinnedPool> pinned_;
   std::unique_ptr<Library> library_;
 };
 

@@ -17,9 +17,13 @@ struct LaunchShape {
 };
 
 #ifdef __CUDACC__
-/// Starts, checks and, where asked, times the kernel (cuda/launch.cpp).
+/// Queues the kernel. Error: a launch that the driver refuses, with the kernel's name and shape (cuda/launch.cu).
 void start(Stream& stream, const LaunchShape& shape, const void* kernel, void** arguments);
 #endif
+
+/// Begins and ends a launch's record in the stream's log; with AZ_SYNC=1 the end waits for the kernel (cuda/log.cpp).
+void before_launch(Stream& stream, const char* name);
+void after_launch(Stream& stream, const char* name);
 
 /// Queues kernel(args...) on the stream. `name` is the kernel's own and outlives the launch. Does nothing for a grid
 /// without blocks. With AZ_SYNC=1 it waits for the kernel, so that an asynchronous error names it.
@@ -31,6 +35,7 @@ void launch(Stream& stream, const char* name, dim3 grid, dim3 block, int shared_
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   const LaunchShape shape{name, grid, block, shared_bytes};
   std::tuple<std::decay_t<P>...> values{static_cast<std::decay_t<P>>(std::forward<A>(args))...};
+  before_launch(stream, name);
 #ifdef __CUDACC__
   std::apply(
       [&](auto&... value) {
@@ -42,6 +47,7 @@ void launch(Stream& stream, const char* name, dim3 grid, dim3 block, int shared_
   emulator::start(
       stream, shape, [kernel, values] { std::apply(kernel, values); }, &values, sizeof values);
 #endif
+  after_launch(stream, name);
 }
 
 }  // namespace az::cuda

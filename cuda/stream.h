@@ -21,6 +21,10 @@ class Stream {
   /// Waits for all work so far. Error: what an earlier kernel did wrong.
   void synchronise();
 
+  /// Whether work is being recorded into a graph and not run (cuda/graph.h).
+  bool capturing() const { return capturing_; }
+  void set_capturing(bool capturing) { capturing_ = capturing; }
+
   /// Where launches report their names and times; null: nowhere.
   LaunchLog* log() const { return log_; }
   void set_log(LaunchLog* log) { log_ = log; }
@@ -28,6 +32,7 @@ class Stream {
  private:
   CUstream_st* handle_ = nullptr;
   LaunchLog* log_ = nullptr;
+  bool capturing_ = false;
 };
 
 /// A mark in a stream.

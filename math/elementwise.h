@@ -3,9 +3,16 @@
 
 #include <cmath>
 
+#include "tensor/dtype.h"
 #include "tensor/hd.h"
 
 namespace az::math {
+
+/// v as another of float, bf16 and double, rounded to nearest even; double to bf16 by way of float.
+template <class To, class From>
+AZ_HD To cast(From v) {
+  return static_cast<To>(static_cast<Wide<To>>(static_cast<Wide<From>>(v)));
+}
 
 /// y = max(x, 0); backward from y.
 struct Relu {

@@ -14,6 +14,12 @@ inline void check_float(const char* op, const char* name, const Tensor& t) {
            name, t.str());
 }
 
+/// Error unless the tensor is defined and f32, bf16 or f64.
+inline void check_activation(const char* op, const char* name, const Tensor& t) {
+  AZ_CHECK(t.defined() && (t.dtype() == DType::f32 || t.dtype() == DType::bf16 || t.dtype() == DType::f64),
+           "{}: {} is {}, want f32, bf16 or f64", op, name, t.str());
+}
+
 /// Error unless the tensors live on one device.
 inline void check_same_device(const char* op, const Tensor& a, const Tensor& b) {
   AZ_CHECK(&a.device() == &b.device(), "{}: {} and {} are on different devices; move one with Tensor::to", op, a.str(),
@@ -52,6 +58,17 @@ auto on_device_bf16(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
     if (t.device().kind() == DeviceKind::cuda && t.dtype() == DType::bf16)
       return cuda(cuda::device_of(t.device()), bf16{});
   return on_device(op, t, cpu, cuda);
+}
+
+/// Calls cpu() or cuda(device) by the tensor's device, whatever its element type. `cuda` must be generic, as above.
+template <class Cpu, class Cuda>
+auto by_device(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
+  if (t.device().kind() == DeviceKind::cpu) return cpu();
+  if constexpr (cuda::kBuilt) {
+    return cuda(cuda::device_of(t.device()));
+  } else {
+    fail("{}: {} is on {}, which this build has no kernels for", op, t.str(), t.device().name());
+  }
 }
 
 }  // namespace az::ops

@@ -38,7 +38,7 @@ Allocator::Allocator(std::unique_ptr<RawMemory> memory) : memory_(std::move(memo
 
 Allocator::~Allocator() {
   release_cache();
-  if (slab_) memory_->release(slab_, slab_bytes_);
+  if (slab_) release_slab();
 }
 
 void* Allocator::allocate(int64_t bytes) {
@@ -46,6 +46,7 @@ void* Allocator::allocate(int64_t bytes) {
   const int64_t rounded = size_class(bytes);
   const bool in_step = step_depth_ > 0 && step_thread_ == std::this_thread::get_id();
   void* block = in_step ? allocate_planned(rounded) : allocate_cached(rounded);
+  memory_->fence(block, bytes, rounded);
   stats_.live_bytes += rounded;
   stats_.peak_live_bytes = std::max(stats_.peak_live_bytes, stats_.live_bytes);
   return block;
@@ -82,6 +83,7 @@ void* Allocator::allocate_planned(int64_t bytes) {
     }
   }
   if (!block) block = allocate_cached(bytes);
+  if (!live_[block].in_slab) all_in_slab_ = false;
   live_[block].event = index;
   live_[block].step = step_;
   return block;
@@ -104,6 +106,7 @@ void Allocator::release(void* block) noexcept {
                       plan_->events[static_cast<size_t>(index)].of == info.event;
     }
   }
+  memory_->fence(block, 0, info.bytes);
   if (info.in_slab) {
     --slab_live_blocks_;
   } else {
@@ -121,6 +124,7 @@ void Allocator::begin_step(uint64_t key) {
   plan_ = plan.get();
   // A tensor that outlived an earlier step in the slab would be overwritten: run this one from the cache.
   follows_plan_ = !plan_->events.empty() && slab_live_blocks_ == 0 && plan_->slab_bytes <= slab_bytes_;
+  all_in_slab_ = true;
   record_ = std::make_unique<std::vector<Event>>();
   record_->reserve(plan_->events.size());
 }
@@ -130,6 +134,7 @@ void Allocator::end_step() {
   if (--step_depth_ > 0) return;
   const bool repeated = follows_plan_ && record_->size() == plan_->events.size();
   if (!repeated) {
+    all_in_slab_ = false;
     plan_->events = std::move(*record_);
     solve(*plan_);
   }
@@ -172,7 +177,7 @@ void Allocator::grow_slab(int64_t bytes) noexcept {
   if (bytes <= slab_bytes_) return;
   // What the recording step took from the cache is free again now; the slab replaces it.
   release_cache();
-  if (slab_) memory_->release(slab_, slab_bytes_);
+  if (slab_) release_slab();
   stats_.reserved_bytes -= slab_bytes_;
   slab_ = nullptr;
   slab_bytes_ = 0;
@@ -187,9 +192,19 @@ void Allocator::grow_slab(int64_t bytes) noexcept {
   stats_.reserved_bytes += bytes;
 }
 
+void Allocator::release_slab() noexcept {
+  memory_->fence(slab_, slab_bytes_, slab_bytes_);
+  memory_->release(slab_, slab_bytes_);
+}
+
 uint64_t Allocator::arena_generation() const {
   const std::lock_guard lock(mutex_);
   return slab_generation_;
+}
+
+bool Allocator::last_step_was_planned() const {
+  const std::lock_guard lock(mutex_);
+  return all_in_slab_;
 }
 
 AllocatorStats Allocator::stats() const {
@@ -205,6 +220,7 @@ void Allocator::trim() {
 void Allocator::release_cache() noexcept {
   for (auto& [bytes, blocks] : cache_) {
     for (void* block : blocks) {
+      memory_->fence(block, bytes, bytes);
       memory_->release(block, bytes);
       stats_.reserved_bytes -= bytes;
     }

@@ -23,6 +23,10 @@ class RawMemory {
   /// At least `bytes`, aligned to 64; throws `Error` with the size when there is none.
   virtual void* allocate(int64_t bytes) = 0;
   virtual void release(void* block, int64_t bytes) noexcept = 0;
+  /// Only the first `used` of a block's `bytes` may be touched from now on. Memory that a sanitizer watches tells it.
+  virtual void fence(void* block, int64_t used, int64_t bytes) noexcept {
+    static_cast<void>(block), static_cast<void>(used), static_cast<void>(bytes);
+  }
 };
 
 struct AllocatorStats {
@@ -51,6 +55,8 @@ class Allocator {
   /// Changes whenever the slab moves: addresses kept from a planned step (a captured graph) hold only while it is
   /// equal.
   uint64_t arena_generation() const;
+  /// Whether the last step took every block from the slab, at its plan's addresses.
+  bool last_step_was_planned() const;
   AllocatorStats stats() const;
   /// Gives cached blocks that nobody uses back to RawMemory.
   void trim();
@@ -70,6 +76,7 @@ class Allocator {
   void release_cache() noexcept;
   void solve(Plan& plan) const;
   void grow_slab(int64_t bytes) noexcept;
+  void release_slab() noexcept;
 
   std::unique_ptr<RawMemory> memory_;
   mutable std::mutex mutex_;
@@ -86,6 +93,7 @@ class Allocator {
   Plan* plan_ = nullptr;  // of the running step
   std::unique_ptr<std::vector<Event>> record_;
   bool follows_plan_ = false;
+  bool all_in_slab_ = false;  // of the running or the last step
   uint64_t step_ = 0;
   int step_depth_ = 0;
   std::thread::id step_thread_;

@@ -14,5 +14,7 @@ std::vector<Device*> devices();
 std::vector<Device*> exact_devices();
 /// The first of devices().
 Device& cpu();
+/// The CUDA device: emulated, or a GPU; null where the build or the machine has none.
+Device* cuda();
 
 }  // namespace az::test

@@ -1,0 +1,36 @@
+// The emulated device's memory: which blocks exist, so that a checking launch can find those that a kernel reaches.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <vector>
+
+namespace az::cuda::emulator {
+
+struct Region {
+  unsigned char* begin;
+  size_t bytes;
+};
+
+/// Blocks in use, by address.
+class MemoryMap {
+ public:
+  void add(void* block, size_t bytes);
+  void remove(void* block);
+  /// Blocks that the pointers among these bytes lead to, directly or through small blocks of pointers.
+  std::vector<Region> reached_from(const void* values, size_t bytes) const;
+
+ private:
+  const Region* find(uintptr_t address) const;
+  void collect(const unsigned char* values, size_t bytes, std::map<uintptr_t, Region>& found) const;
+
+  mutable std::mutex mutex_;
+  std::map<uintptr_t, Region> regions_;
+};
+
+/// The process's emulated memory.
+MemoryMap& memory_map();
+
+}  // namespace az::cuda::emulator

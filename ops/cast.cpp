@@ -1,0 +1,59 @@
+#include "ops/cast.h"
+
+#include <type_traits>
+
+#include "autograd/node.h"
+#include "cpu/elementwise.h"
+#include "cuda/elementwise.h"
+#include "ops/dispatch.h"
+
+namespace az::ops {
+namespace {
+
+using autograd::Grads;
+using autograd::Node;
+
+/// f(T{}) with the element type of a tensor that check_activation passed.
+template <class F>
+void with_float(DType dtype, const F& f) {
+  if (dtype == DType::f32) f(float{});
+  if (dtype == DType::bf16) f(bf16{});
+  if (dtype == DType::f64) f(double{});
+}
+
+Tensor converted(const Tensor& x, DType to) {
+  Tensor y = Tensor::empty(x.shape(), to, x.device());
+  with_float(x.dtype(), [&](auto from) {
+    with_float(to, [&](auto element) {
+      using From = decltype(from);
+      using To = decltype(element);
+      if constexpr (!std::is_same_v<From, To>)
+        by_device(
+            "cast", x, [&] { cpu::cast(x.data<From>(), y.mutable_data<To>(), x.numel()); },
+            [&](auto& device) { cuda::cast(device.stream(), x.data<From>(), y.mutable_data<To>(), x.numel()); });
+    });
+  });
+  return y;
+}
+
+struct CastNode final : Node {
+  DType from;
+  explicit CastNode(DType f) : Node("cast"), from(f) {}
+  Grads backward(const Grads& dy) override { return {converted(dy[0], from)}; }
+};
+
+}  // namespace
+
+Tensor cast(const Tensor& x, DType to) {
+  check_activation("cast", "x", x);
+  AZ_CHECK(to == DType::f32 || to == DType::bf16 || to == DType::f64, "cast: {} to {}, want f32, bf16 or f64", x.str(),
+           dtype_name(to));
+  if (x.dtype() == to) return x;
+  return autograd::record<CastNode>(converted(x, to), {x}, x.dtype());
+}
+
+bool is_host_bf16(const Tensor& x) {
+  return x.defined() && x.dtype() == DType::bf16 && x.device().kind() == DeviceKind::cpu;
+}
+
+}  // namespace az::ops

@@ -1,0 +1,16 @@
+// Conversion between floating-point types.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace az::ops {
+
+/// x as another of f32, bf16 and f64, rounded to nearest even (f64 to bf16 by way of f32); x itself if it has that
+/// type. x [...]   grad is cast back to x's type
+Tensor cast(const Tensor& x, DType to);
+
+/// Whether an op must compute in f32 around a cast: x is bf16 and on the CPU, whose loops take f32 and f64. Such an op
+/// begins with `if (is_host_bf16(x)) return cast(op(cast(x, DType::f32)), DType::bf16);`.
+bool is_host_bf16(const Tensor& x);
+
+}  // namespace az::ops
