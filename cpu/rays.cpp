@@ -4,7 +4,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "math/polar.h"
 #include "tensor/error.h"
 #include "tensor/simd.h"
 

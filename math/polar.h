@@ -16,6 +16,13 @@
 
 namespace az::math {
 
+/// How a ray's length is read from a contour.
+enum class LabelMode {
+  compat,  // the reference: farthest contour pixel within a third of the step, 1e-6 where there is none
+  filled,  // the same, but short runs of missing rays are interpolated between their neighbours around the circle
+  exact,   // farthest crossing of the ray with the contour polygon; missing rays interpolated whatever their number
+};
+
 /// The length that the reference gives to a ray without a contour pixel near its angle.
 inline constexpr float kMissingRay = 1e-6f;
 /// Contour pixels are collected by whole degrees; a rounding case falls into a last bin 360 that no ray reads.
@@ -23,14 +30,19 @@ inline constexpr int kAngleBins = 361;
 
 // ---- from a contour to rays ------------------------------------------------------------------------------------
 
-/// Whole-degree bin, 0..360, of the direction (dx, dy). The reference takes a float32 arctangent and converts it to
+/// Whole-degree bin, 0..360, of a direction in radians. The reference takes a float32 arctangent and converts it to
 /// degrees in float32, so a direction within rounding of a whole degree may land on either side: the order of the
 /// operations here is part of the rule.
-AZ_HD inline int angle_bin(float dx, float dy) {
-  const float radians = static_cast<float>(std::atan2(static_cast<double>(dx), static_cast<double>(dy)));
+AZ_HD inline int bin_of_radians(double direction) {
+  const float radians = static_cast<float>(direction);
   float degrees = radians * 180.0f / 3.14159274f;
   if (degrees < 0.0f) degrees += 360.0f;
   return static_cast<int>(degrees);
+}
+
+/// Bin of the direction (dx, dy). An arctangent good to 4 ulp gives the same bin for all whole offsets up to 2048.
+AZ_HD inline int angle_bin(float dx, float dy) {
+  return bin_of_radians(std::atan2(static_cast<double>(dx), static_cast<double>(dy)));
 }
 
 /// Direction of (dx, dy) in degrees, 0..360, good to 3e-5; arctangent by Abramowitz and Stegun 4.4.49.
