@@ -217,12 +217,8 @@ Detections postprocess(std::span<const LevelOutputs> levels, const ImageGeometry
 std::vector<cpu::Point> integer_vertices(std::span<const float> polygon, bool round) {
   std::vector<cpu::Point> points;
   points.reserve(polygon.size() / 2);
-  // Kept within what an integer and the filling can hold; a NaN becomes 0.
-  const auto whole = [round](float v) {
-    const float kept = v > -1e6f ? std::min(v, 1e6f) : (std::isnan(v) ? 0.0f : -1e6f);
-    return static_cast<int32_t>(round ? std::round(kept) : kept);
-  };
-  for (size_t k = 0; k + 1 < polygon.size(); k += 2) points.push_back({whole(polygon[k]), whole(polygon[k + 1])});
+  for (size_t k = 0; k + 1 < polygon.size(); k += 2)
+    points.push_back({math::vertex_pixel(polygon[k], round), math::vertex_pixel(polygon[k + 1], round)});
   return points;
 }
 
