@@ -1,6 +1,11 @@
 #include "models/polarmask/detector.h"
 
 #include "autograd/node.h"
+#include "cpu/device.h"
+#include "cpu/ray_labels.h"
+#include "cuda/build.h"
+#include "cuda/device.h"
+#include "cuda/graph.h"
 #include "models/polarmask/data_options.h"
 #include "tensor/error.h"
 
@@ -18,6 +23,22 @@ polarmask::PostprocessOptions make_options(const PolarMaskConfig& config, int64_
           .center_bias = static_cast<float>(t.center_bias),
           .mask_nms = t.mask_nms,
           .round_vertices = t.round_vertices};
+}
+
+/// Of graphs and of the arena's plans.
+uint64_t shape_key(const Tensor& pixels) {
+  return static_cast<uint64_t>(pixels.dim(1)) << 32 | static_cast<uint64_t>(pixels.dim(2));
+}
+
+/// A location, numbered over all levels, in the picture.
+std::array<double, 2> centre_of(int64_t location, std::span<const cpu::LevelGrid> grids,
+                                const polarmask::ImageGeometry& geometry) {
+  size_t l = 0;
+  while (l + 1 < grids.size() && location >= grids[l + 1].first) ++l;
+  const cpu::LevelGrid& grid = grids[l];
+  const int64_t cell = location - grid.first;
+  return {double(math::cell_centre(static_cast<int>(cell % grid.width), grid.stride)) / double(geometry.scale_x),
+          double(math::cell_centre(static_cast<int>(cell / grid.width), grid.stride)) / double(geometry.scale_y)};
 }
 
 std::span<const float> values(const Tensor& t) { return {t.data<float>(), static_cast<size_t>(t.numel())}; }
@@ -38,12 +59,16 @@ PreparedImage prepare_image(const data::Image& image, const PolarDataConfig& con
 }
 
 PolarDetector::PolarDetector(PolarMask& network, const PolarMaskConfig& config, int64_t classes, Device& device)
-    : network_(network), config_(config), options_(make_options(config, classes)), device_(device) {}
+    : network_(network), config_(config), options_(make_options(config, classes)), device_(device) {
+  if (device.kind() == DeviceKind::cpu) return;
+  host_ = std::make_unique<cpu::CpuDevice>();
+  postprocess_ = std::make_unique<polarmask::DevicePostprocess>(options_, config_.labels.strides, /*images=*/1, device);
+}
 
-std::vector<Instance> PolarDetector::detect(const PreparedImage& image) {
-  const autograd::NoGrad off;
-  const StepScope scope(device_.allocator(),
-                        static_cast<uint64_t>(image.pixels.dim(1)) << 32 | static_cast<uint64_t>(image.pixels.dim(2)));
+PolarDetector::~PolarDetector() = default;
+
+polarmask::Detections PolarDetector::detect_on_host(const PreparedImage& image) {
+  const StepScope scope(device_.allocator(), shape_key(image.pixels));
   const PolarOutputs out = network_.forward(image.pixels.to(device_));
   std::vector<polarmask::LevelOutputs> levels;
   for (size_t i = 0; i < out.classes.size(); ++i)
@@ -54,14 +79,42 @@ std::vector<Instance> PolarDetector::detect(const PreparedImage& image) {
                       .centerness = values(out.centerness[i]),
                       .box = out.boxes.empty() ? std::span<const float>() : values(out.boxes[i]),
                       .rays = values(out.rays[i])});
-  const auto found = polarmask::postprocess(levels, image.geometry, options_);
+  return polarmask::postprocess(levels, image.geometry, options_);
+}
 
-  std::vector<std::array<double, 2>> centres;  // of every location, in the picture
-  for (const auto& level : levels)
-    for (int y = 0; y < level.height; ++y)
-      for (int x = 0; x < level.width; ++x)
-        centres.push_back({(x * level.stride + level.stride / 2) / double(image.geometry.scale_x),
-                           (y * level.stride + level.stride / 2) / double(image.geometry.scale_y)});
+/// The device's part: launches only, from the picture to the detections.
+void PolarDetector::enqueue(const Tensor& pixels) { postprocess_->enqueue(network_.forward(pixels)); }
+
+polarmask::Detections PolarDetector::detect_on_device(const PreparedImage& image) {
+  if constexpr (cuda::kBuilt) {
+    const Tensor& pixels = image.pixels;
+    if (!input_.defined() || input_.numel() < pixels.numel()) {  // captured graphs know the old one
+      graphs_ = std::make_shared<cuda::GraphCache>(cuda::device_of(device_).stream(), device_.allocator());
+      input_ = Tensor::empty({pixels.numel()}, DType::f32, device_);
+    }
+    Tensor input = input_.narrowed(0, pixels.numel()).reshaped(pixels.shape());
+    input.copy_from(pixels);
+    postprocess_->set_geometry({&image.geometry, 1});
+    graphs_->run(shape_key(pixels), [&] { enqueue(input); });
+  }
+  return std::move(postprocess_->fetch().front());
+}
+
+int64_t PolarDetector::graphs() const {
+  if constexpr (cuda::kBuilt)
+    if (graphs_) return graphs_->graphs();
+  return 0;
+}
+
+std::vector<Instance> PolarDetector::detect(const data::Image& image) {
+  return detect(prepare_image(image, config_.data, host_ ? *host_ : device_));
+}
+
+std::vector<Instance> PolarDetector::detect(const PreparedImage& image) {
+  const autograd::NoGrad off;
+  const auto found = postprocess_ ? detect_on_device(image) : detect_on_host(image);
+  const auto grids = cpu::level_grids(static_cast<int>(image.pixels.dim(1)), static_cast<int>(image.pixels.dim(2)),
+                                      config_.labels.strides);
   std::vector<Instance> instances(found.size());
   for (size_t i = 0; i < found.size(); ++i) {
     Instance& one = instances[i];
@@ -71,7 +124,7 @@ std::vector<Instance> PolarDetector::detect(const PreparedImage& image) {
     one.box = {b.x1, b.y1, double(b.x2) - double(b.x1) + 1, double(b.y2) - double(b.y1) + 1};
     const auto polygon = found.polygon_of(i);
     for (size_t k = 0; k < polygon.size(); k += 2) one.polygon.push_back({polygon[k], polygon[k + 1]});
-    one.centre = centres[static_cast<size_t>(found.location[i])];
+    one.centre = centre_of(found.location[i], grids, image.geometry);
     one.mask = polarmask::polygon_mask(polygon, image.geometry, options_.round_vertices);
   }
   return instances;

@@ -9,7 +9,12 @@
 #include "cpu/rle.h"
 #include "data/image.h"
 #include "models/polarmask/config.h"
+#include "models/polarmask/device_postprocess.h"
 #include "models/polarmask/postprocess.h"
+
+namespace az::cuda {
+class GraphCache;
+}
 
 namespace az::models {
 
@@ -33,19 +38,36 @@ struct Instance {
 };
 
 /// A network with its options. Not for several threads at once.
+///
+/// On a CUDA device network and post-processing are one sequence of launches, from the third picture of a shape on one
+/// CUDA graph, and the host waits once, for the detections.
 class PolarDetector {
  public:
   /// The network is shared with whoever trains it.
   PolarDetector(PolarMask& network, const PolarMaskConfig& config, int64_t classes, Device& device);
+  ~PolarDetector();
 
   std::vector<Instance> detect(const PreparedImage& image);
-  std::vector<Instance> detect(const data::Image& image) { return detect(prepare_image(image, config_.data, device_)); }
+  std::vector<Instance> detect(const data::Image& image);
+
+  /// Shapes whose graphs are captured. 0 on the CPU.
+  int64_t graphs() const;
 
  private:
+  polarmask::Detections detect_on_host(const PreparedImage& image);
+  polarmask::Detections detect_on_device(const PreparedImage& image);
+  void enqueue(const Tensor& pixels);
+
   PolarMask& network_;
   PolarMaskConfig config_;
   polarmask::PostprocessOptions options_;
   Device& device_;
+
+  // On a CUDA device.
+  std::unique_ptr<Device> host_;  // where pictures are prepared
+  std::unique_ptr<polarmask::DevicePostprocess> postprocess_;
+  Tensor input_;                              // [elements] of the largest picture yet: graphs read it there
+  std::shared_ptr<cuda::GraphCache> graphs_;  // shared_ptr, which needs no destructor in a build without CUDA
 };
 
 }  // namespace az::models
