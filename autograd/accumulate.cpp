@@ -1,9 +1,24 @@
 #include "autograd/accumulate.h"
 
 #include "cpu/elementwise.h"
+#include "cuda/build.h"
+#include "cuda/device.h"
+#include "cuda/elementwise.h"
 #include "tensor/error.h"
 
 namespace az::autograd {
+namespace {
+
+template <class T>
+void add(const Tensor& a, const Tensor& b, Tensor& y) {
+  if (y.device().kind() == DeviceKind::cpu) {
+    cpu::add(a.data<T>(), b.data<T>(), y.mutable_data<T>(), y.numel());
+  } else if constexpr (cuda::kBuilt) {
+    cuda::add(cuda::device_of(y.device()).stream(), a.data<T>(), b.data<T>(), y.mutable_data<T>(), y.numel());
+  }
+}
+
+}  // namespace
 
 void accumulate(Tensor& sum, Tensor gradient) {
   if (!sum.defined()) {
@@ -13,11 +28,11 @@ void accumulate(Tensor& sum, Tensor gradient) {
   AZ_CHECK(sum.shape() == gradient.shape() && sum.dtype() == gradient.dtype(),
            "backward: gradients {} and {} of one tensor do not match", sum.str(), gradient.str());
   Tensor total = Tensor::empty(sum.shape(), sum.dtype(), sum.device());
-  AZ_CHECK(sum.device().kind() == DeviceKind::cpu, "backward: no kernel adds gradients on {}", sum.device().name());
-  if (sum.dtype() == DType::f64) {
-    cpu::add(sum.data<double>(), gradient.data<double>(), total.mutable_data<double>(), sum.numel());
-  } else {
-    cpu::add(sum.data<float>(), gradient.data<float>(), total.mutable_data<float>(), sum.numel());
+  switch (sum.dtype()) {
+    case DType::f32: add<float>(sum, gradient, total); break;
+    case DType::bf16: add<bf16>(sum, gradient, total); break;
+    case DType::f64: add<double>(sum, gradient, total); break;
+    default: fail("backward: gradients {} and {} are of no floating type", sum.str(), gradient.str());
   }
   sum = std::move(total);
 }

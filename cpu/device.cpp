@@ -1,5 +1,6 @@
 #include "cpu/device.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -41,6 +42,20 @@ void CpuDevice::copy(void* to, const void* from, int64_t bytes) {
 }
 void CpuDevice::fill_zero(void* to, int64_t bytes) {
   if (bytes > 0) std::memset(to, 0, static_cast<size_t>(bytes));
+}
+
+void CpuDevice::fill(void* to, const void* value, int64_t value_bytes, int64_t count) {
+  const auto fill_with = [&](auto v) {
+    std::memcpy(&v, value, sizeof v);
+    std::fill_n(static_cast<decltype(v)*>(to), count, v);
+  };
+  switch (value_bytes) {
+    case 1: return fill_with(uint8_t{});
+    case 2: return fill_with(uint16_t{});
+    case 4: return fill_with(uint32_t{});
+    case 8: return fill_with(uint64_t{});
+    default: fail("cpu: no fill with elements of {} bytes", value_bytes);
+  }
 }
 
 std::string dnn_version() {

@@ -57,6 +57,12 @@ void map_backward(const T* saved, const T* dy, T* dx, int64_t count) {
   });
 }
 
+namespace {
+AZ_SIMD void add_loop(const bf16* a, const bf16* b, bf16* y, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) y[i] = bf16(static_cast<float>(a[i]) + static_cast<float>(b[i]));
+}
+}  // namespace
+
 #define AZ_CASTS(From, To)                                                                                          \
   namespace {                                                                                                       \
   AZ_SIMD void cast_loop(const From* x, To* y, int64_t count) {                                                     \
@@ -140,6 +146,7 @@ T exp_scaled_backward(const T* x, const T* y, const T* dy, T s, T limit, T* dx, 
   template void scale_rows<T>(const T*, const T*, T*, int64_t, int64_t);         \
   template void exp_scaled<T>(const T*, T, T, T*, int64_t);                      \
   template T exp_scaled_backward<T>(const T*, const T*, const T*, T, T, T*, int64_t);
+template void add(const bf16*, const bf16*, bf16*, int64_t);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE

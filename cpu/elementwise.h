@@ -1,4 +1,4 @@
-// Element-wise loops on raw pointers. T is float or double.
+// Element-wise loops on raw pointers. T is float or double, and bf16 where it says so.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ void map_backward(const T* saved, const T* dy, T* dx, int64_t count);
 template <class From, class To>
 void cast(const From* x, To* y, int64_t count);
 
-/// y = a + b.   all [count]
+/// y = a + b.   all [count]; also bf16, added in float
 template <class T>
 void add(const T* a, const T* b, T* y, int64_t count);
 /// y = a * b.   all [count]

@@ -8,10 +8,7 @@
 
 namespace az::cpu {
 
-struct PoolShape {
-  int64_t images, h_in, w_in, channels, h_out, w_out;
-  math::Windows windows;  ///< the same for rows and columns
-};
+using math::PoolShape;
 
 /// y = largest value of the window; tap = its place in the window, row * kernel + column.
 ///   x [images, h_in, w_in, channels] -> y, tap [images, h_out, w_out, channels]

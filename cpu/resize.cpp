@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "cpu/parallel.h"
-#include "math/resize.h"
 #include "tensor/simd.h"
 
 // The bodies are templates; each is compiled for every instruction set inside a plain function marked AZ_SIMD.
@@ -19,13 +18,13 @@ template <class T>
 std::vector<math::LinearTap<T>> taps_of(Resize how, int64_t in, int64_t out) {
   std::vector<math::LinearTap<T>> taps;
   taps.reserve(static_cast<size_t>(out));
-  for (int64_t i = 0; i < out; ++i) {
-    if (how == Resize::nearest) {
-      const int64_t source = math::nearest_source(i, in, out);
-      taps.push_back({source, source, T(1), T(0)});
-    } else {
-      taps.push_back(math::linear_tap<T>(i, in, out, how == Resize::bilinear_aligned));
-    }
+  const auto fill = [&](const auto& axis) {
+    for (int32_t i = 0; i < axis.out; ++i) taps.push_back(axis.tap(i));
+  };
+  if (how == Resize::nearest) {
+    fill(math::NearestAxis<T>(in, out));
+  } else {
+    fill(math::LinearAxis<T>(in, out, how == Resize::bilinear_aligned));
   }
   return taps;
 }

@@ -1,15 +1,12 @@
 // Resizing of NHWC maps. T is float or double. Memory-bound: reads the smaller map about once, the larger one once.
 #pragma once
 
-#include <cstdint>
+#include "math/resize.h"
 
 namespace az::cpu {
 
-struct ResizeShape {
-  int64_t images, h_in, w_in, channels, h_out, w_out;
-};
-
-enum class Resize { nearest, bilinear, bilinear_aligned };
+using math::Resize;
+using math::ResizeShape;
 
 /// x [images, h_in, w_in, channels] -> y [images, h_out, w_out, channels]; in and out sizes at least 1.
 /// nearest: a row that several rows copy is built once, so doubling costs a copy of y.

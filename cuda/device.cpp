@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cuda/driver.h"
+#include "cuda/elementwise.h"
 #include "cuda/library.h"
 #include "cuda/memory.h"
 #include "cuda/runtime.h"
@@ -53,6 +54,10 @@ void CudaDevice::fill_zero(void* to, int64_t bytes) {
   if (bytes > 0)
     AZ_CUDA(cudaMemsetAsync(to, 0, static_cast<size_t>(bytes), stream_->get()),
             fmt::format("cuda: clearing {} bytes", bytes));
+}
+
+void CudaDevice::fill(void* to, const void* value, int64_t value_bytes, int64_t count) {
+  cuda::fill(*stream_, to, value, value_bytes, count);
 }
 
 }  // namespace az::cuda

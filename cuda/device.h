@@ -25,6 +25,7 @@ class CudaDevice final : public Device {
   void copy_to_host(void* to, const void* from, int64_t bytes) override;
   void copy(void* to, const void* from, int64_t bytes) override;
   void fill_zero(void* to, int64_t bytes) override;
+  void fill(void* to, const void* value, int64_t value_bytes, int64_t count) override;
   void synchronise() override { stream_->synchronise(); }
 
   Stream& stream() { return *stream_; }

@@ -7,6 +7,10 @@
 #include "tensor/error.h"
 #include "tensor/sanitizer.h"
 
+#ifdef AZ_CUDA_EMULATED
+#include "cuda/emulator/memory.h"
+#endif
+
 namespace az::cuda {
 namespace {
 
@@ -33,6 +37,11 @@ void DeviceMemory::fence([[maybe_unused]] void* block, [[maybe_unused]] int64_t 
 #ifdef AZ_CUDA_EMULATED
   unpoison(block, static_cast<size_t>(bytes));
   poison(static_cast<char*>(block) + used, static_cast<size_t>(bytes - used));
+  if (used > 0) {
+    emulator::memory_map().add(block, static_cast<size_t>(used));
+  } else {
+    emulator::memory_map().remove(block);
+  }
 #endif
 }
 

@@ -4,7 +4,12 @@
 #include "cpu/conv.h"
 #include "cpu/elementwise.h"
 #include "cpu/reduce.h"
+#include "cuda/conv.h"
+#include "cuda/elementwise.h"
+#include "cuda/library.h"
+#include "cuda/reduce.h"
 #include "math/elementwise.h"
+#include "ops/cast.h"
 #include "ops/dispatch.h"
 
 namespace az::ops {
@@ -27,79 +32,187 @@ cpu::WeightIdentity identity(const Tensor& w, const Tensor& scale) {
   return {w.storage_id(), w.version(), scale.storage_id(), scale.version(), w.raw()};
 }
 
+/// The type of weights, bias and scale beside activations of this type.
+DType parameter_type(DType activation) { return activation == DType::bf16 ? DType::f32 : activation; }
+
 /// Whether oneDNN computes: f32 on a device that does not ask for exact sums.
 template <class T>
 bool uses_dnn(const Tensor& t) {
   return std::is_same_v<T, float> && !cpu_device(t).exact();
 }
 
+/// The weights as the CUDA library takes them: w times scale as T. Inference keeps them.
+template <class T, class CudaDevice>
+Tensor packed_weights(CudaDevice& device, const Tensor& w, const Tensor& scale) {
+  if (std::is_same_v<T, Wide<T>> && !scale.defined()) return w;
+  cuda::WeightCache::Slot slot;
+  if (autograd::grad_enabled()) {
+    slot = {Tensor::empty(w.shape(), dtype_of<T>, w.device()), true};
+  } else {
+    slot = device.library().weights().find(identity(w, scale), w, dtype_of<T>, device.stream().capturing());
+  }
+  if (slot.fill)
+    cuda::pack_weights<T>(device.stream(), w.data<Wide<T>>(), data_or_null<Wide<T>>(scale),
+                          slot.packed.template mutable_data<T>(), w.dim(0), w.numel() / w.dim(0));
+  return slot.packed;
+}
+
+/// dy where y > 0, else zero.
+Tensor masked(const Tensor& y, const Tensor& dy) {
+  Tensor dz = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
+  on_device_bf16(
+      "conv2d", dy,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::map_backward<math::Relu>(y.data<T>(), dy.data<T>(), dz.mutable_data<T>(), dy.numel());
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        cuda::map_backward<math::Relu>(device.stream(), y.data<T>(), dy.data<T>(), dz.mutable_data<T>(), dy.numel());
+      });
+  return dz;
+}
+
+/// `packed`: what packed_weights returned, on the CUDA device.
+Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, const Tensor& scale, const Tensor& packed) {
+  Tensor dx = Tensor::empty({d.n, d.h, d.w, d.c}, dy.dtype(), dy.device());
+  on_device_bf16(
+      "conv2d", dy,
+      [&](auto t) {
+        using T = decltype(t);
+        if (uses_dnn<T>(dy)) {
+          cpu::conv_backward_data(cpu_device(dy), d, dy.data<float>(), w.data<float>(), data_or_null<float>(scale),
+                                  identity(w, scale), dx.mutable_data<float>());
+        } else {
+          cpu::conv_backward_data_plain(d, dy.data<T>(), w.data<T>(), data_or_null<T>(scale), dx.mutable_data<T>());
+        }
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        device.library().conv_backward_data(d, dy.data<T>(), packed.data<T>(), dx.mutable_data<T>());
+      });
+  return dx;
+}
+
+Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, const Tensor& scale) {
+  Tensor dw = Tensor::empty({d.k, d.r, d.s, d.c / d.groups}, parameter_type(dy.dtype()), dy.device());
+  const int64_t row = d.r * d.s * (d.c / d.groups);
+  on_device_bf16(
+      "conv2d", dy,
+      [&](auto t) {
+        using T = decltype(t);
+        if (uses_dnn<T>(dy)) {
+          cpu::conv_backward_weights(cpu_device(dy), d, x.data<float>(), dy.data<float>(), dw.mutable_data<float>());
+        } else {
+          cpu::conv_backward_weights_plain(d, x.data<T>(), dy.data<T>(), dw.mutable_data<T>());
+        }
+        T* values = dw.mutable_data<T>();
+        if (scale.defined()) cpu::scale_rows(values, scale.data<T>(), values, d.k, row);
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        auto* values = dw.mutable_data<Wide<T>>();
+        device.library().conv_backward_weights(d, x.data<T>(), dy.data<T>(), values);
+        if (scale.defined()) cuda::scale_rows(device.stream(), values, scale.data<Wide<T>>(), values, d.k, row);
+      });
+  return dw;
+}
+
+Tensor bias_gradient(const Tensor& dy, int64_t k) {
+  Tensor db = Tensor::empty({k}, parameter_type(dy.dtype()), dy.device());
+  const int64_t rows = dy.numel() / k;
+  on_device_bf16(
+      "conv2d", dy, [&](auto t) { cpu::sum_rows(dy.data<decltype(t)>(), db.mutable_data<decltype(t)>(), rows, k); },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        Tensor parts = Tensor::empty({cuda::sum_rows_parts<T>(rows, k)}, DType::f64, dy.device());
+        cuda::sum_rows(device.stream(), dy.data<T>(), db.mutable_data<Wide<T>>(), parts.mutable_data<double>(), rows,
+                       k);
+      });
+  return db;
+}
+
 struct Conv2dNode final : Node {
   ConvShape shape;
   Saved x, w, scale, y;
+  Tensor packed;
   bool relu;
 
-  Conv2dNode(const ConvShape& d, const Tensor& in, const Tensor& weight, const Epilogue& e, const Tensor& out)
-      : Node("conv2d"), shape(d), x(in), w(weight), relu(e.relu) {
+  Conv2dNode(const ConvShape& d, const Tensor& in, const Tensor& weight, const Tensor& packed_weight, const Epilogue& e,
+             const Tensor& out)
+      : Node("conv2d"), shape(d), x(in), w(weight), packed(packed_weight.detached()), relu(e.relu) {
     if (e.scale.defined()) scale = Saved(e.scale);
     if (relu) y = Saved(out);
   }
 
   Grads backward(const Grads& dy) override {
-    return on_cpu(name(), dy[0], [&](auto t) { return run<decltype(t)>(dy[0]); });
-  }
-
-  template <class T>
-  Grads run(Tensor dz) {
     const Tensor factor = scale.defined() ? scale.get(name()) : Tensor();
-    const auto empty = [&](const Shape& s) { return Tensor::empty(s, dz.dtype(), dz.device()); };
-    if (relu) {
-      Tensor masked = empty(dz.shape());
-      cpu::map_backward<math::Relu>(y.get(name()).data<T>(), dz.data<T>(), masked.mutable_data<T>(), dz.numel());
-      dz = masked;
-    }
-    Grads result(4);
+    const Tensor dz = relu ? masked(y.get(name()), dy[0]) : dy[0];
     dz.device().count_flops(shape.flops() * (int{needs(0)} + int{needs(1)}));
-    if (needs(0)) {
-      result[0] = empty({shape.n, shape.h, shape.w, shape.c});
-      const T* weight = w.get(name()).data<T>();
-      if (uses_dnn<T>(dz)) {
-        cpu::conv_backward_data(cpu_device(dz), shape, dz.data<float>(), w.get(name()).data<float>(),
-                                data_or_null<float>(factor), identity(w.get(name()), factor),
-                                result[0].mutable_data<float>());
-      } else {
-        cpu::conv_backward_data_plain(shape, dz.data<T>(), weight, data_or_null<T>(factor),
-                                      result[0].mutable_data<T>());
-      }
-    }
-    if (needs(1)) {
-      Tensor dw = empty({shape.k, shape.r, shape.s, shape.c / shape.groups});
-      const T* in = x.get(name()).data<T>();
-      if (uses_dnn<T>(dz)) {
-        cpu::conv_backward_weights(cpu_device(dz), shape, x.get(name()).data<float>(), dz.data<float>(),
-                                   dw.mutable_data<float>());
-      } else {
-        cpu::conv_backward_weights_plain(shape, in, dz.data<T>(), dw.mutable_data<T>());
-      }
-      if (factor.defined()) {
-        T* values = dw.mutable_data<T>();
-        cpu::scale_rows(values, factor.data<T>(), values, shape.k, dw.numel() / shape.k);
-      }
-      result[1] = dw;
-    }
-    if (needs(2)) {
-      result[2] = empty({shape.k});
-      cpu::sum_rows(dz.data<T>(), result[2].mutable_data<T>(), dz.numel() / shape.k, shape.k);
-    }
+    Grads result(4);
+    if (needs(0)) result[0] = data_gradient(shape, dz, w.get(name()), factor, packed);
+    if (needs(1)) result[1] = weight_gradient(shape, x.get(name()), dz, factor);
+    if (needs(2)) result[2] = bias_gradient(dz, shape.k);
     if (needs(3)) result[3] = dz;
     return result;
   }
 };
 
+/// Computes y; returns the weights in the form that the data gradient takes on the CUDA device.
+Tensor forward(const ConvShape& d, const Tensor& x, const Tensor& w, const Epilogue& e, Tensor& y) {
+  return on_device_bf16(
+      "conv2d", x,
+      [&](auto t) {
+        using T = decltype(t);
+        const cpu::ConvEpilogue after{data_or_null<T>(e.bias), data_or_null<T>(e.residual), e.relu};
+        if (uses_dnn<T>(x)) {
+          cpu::conv_forward(cpu_device(x), d, x.data<float>(), w.data<float>(), data_or_null<float>(e.scale),
+                            identity(w, e.scale), after, y.mutable_data<float>());
+        } else {
+          cpu::conv_forward_plain(d, x.data<T>(), w.data<T>(), data_or_null<T>(e.scale), after, y.mutable_data<T>());
+        }
+        return Tensor();
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        const Tensor packed = packed_weights<T>(device, w, e.scale);
+        const cuda::ConvAfter<T> after{data_or_null<Wide<T>>(e.bias), data_or_null<T>(e.residual), e.relu};
+        device.library().conv_forward(d, x.data<T>(), packed.data<T>(), after, y.mutable_data<T>());
+        return packed;
+      });
+}
+
+struct RoundWeightsNode final : Node {
+  Saved scale;
+  explicit RoundWeightsNode(const Tensor& factor) : Node("conv2d weights") {
+    if (factor.defined()) scale = Saved(factor);
+  }
+  Grads backward(const Grads& dy) override {
+    if (!scale.defined()) return {dy[0]};
+    Tensor dw = Tensor::empty(dy[0].shape(), DType::f32, dy[0].device());
+    cpu::scale_rows(dy[0].data<float>(), scale.get(name()).data<float>(), dw.mutable_data<float>(), dw.dim(0),
+                    dw.numel() / dw.dim(0));
+    return {dw};
+  }
+};
+
+/// w times scale, rounded to what bf16 holds, as f32; the gradient passes the rounding by. On the host.
+Tensor rounded_weights(const Tensor& w, const Tensor& scale) {
+  Tensor scaled = w.detached();
+  if (scale.defined()) {
+    scaled = Tensor::empty(w.shape(), DType::f32, w.device());
+    cpu::scale_rows(w.data<float>(), scale.data<float>(), scaled.mutable_data<float>(), w.dim(0), w.numel() / w.dim(0));
+  }
+  const Tensor rounded = cast(cast(scaled, DType::bf16), DType::f32);
+  return autograd::record<RoundWeightsNode>(rounded, {w}, scale);
+}
+
 ConvShape check_shapes(const Tensor& x, const Tensor& w, const Conv2dOptions& o, const Epilogue& e) {
-  check_float("conv2d", "x", x);
+  check_activation("conv2d", "x", x);
+  const DType parameter = parameter_type(x.dtype());
   AZ_CHECK(x.rank() == 4, "conv2d: x is {}, want [n, h, w, c]", x.str());
-  AZ_CHECK(w.defined() && w.rank() == 4 && w.dtype() == x.dtype(), "conv2d: weight is {}, want {} [k, r, s, c]",
-           w.str(), dtype_name(x.dtype()));
+  AZ_CHECK(w.defined() && w.rank() == 4 && w.dtype() == parameter, "conv2d: weight is {}, want {} [k, r, s, c]",
+           w.str(), dtype_name(parameter));
   check_same_device("conv2d", x, w);
   AZ_CHECK(o.stride >= 1 && o.dilation >= 1 && o.padding >= 0 && o.groups >= 1,
            "conv2d: stride {}, padding {}, dilation {}, groups {}", o.stride, o.padding, o.dilation, o.groups);
@@ -121,8 +234,9 @@ ConvShape check_shapes(const Tensor& x, const Tensor& w, const Conv2dOptions& o,
            "conv2d: the kernel of {} with dilation {} is larger than x {} with padding {}", w.shape().str(), d.dilation,
            x.shape().str(), d.padding);
   const auto per_channel = [&](const char* what, const Tensor& t) {
-    AZ_CHECK(!t.defined() || (t.shape() == Shape{d.k} && t.dtype() == x.dtype()), "conv2d: {} is {}, want {} [{}]",
-             what, t.str(), dtype_name(x.dtype()), d.k);
+    AZ_CHECK(!t.defined() || (t.shape() == Shape{d.k} && t.dtype() == parameter), "conv2d: {} is {}, want {} [{}]",
+             what, t.str(), dtype_name(parameter), d.k);
+    if (t.defined()) check_same_device("conv2d", x, t);
   };
   per_channel("scale", e.scale);
   per_channel("bias", e.bias);
@@ -136,19 +250,16 @@ ConvShape check_shapes(const Tensor& x, const Tensor& w, const Conv2dOptions& o,
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, const Epilogue& e) {
   const ConvShape d = check_shapes(x, w, options, e);
+  if (is_host_bf16(x)) {
+    const Tensor residual = e.residual.defined() ? cast(e.residual, DType::f32) : Tensor();
+    return cast(conv2d(cast(x, DType::f32), rounded_weights(w, e.scale), options,
+                       {.bias = e.bias, .residual = residual, .relu = e.relu}),
+                DType::bf16);
+  }
   Tensor y = Tensor::empty({d.n, d.oh(), d.ow(), d.k}, x.dtype(), x.device());
   x.device().count_flops(d.flops());
-  on_cpu("conv2d", x, [&](auto t) {
-    using T = decltype(t);
-    const cpu::ConvEpilogue after{data_or_null<T>(e.bias), data_or_null<T>(e.residual), e.relu};
-    if (uses_dnn<T>(x)) {
-      cpu::conv_forward(cpu_device(x), d, x.data<float>(), w.data<float>(), data_or_null<float>(e.scale),
-                        identity(w, e.scale), after, y.mutable_data<float>());
-    } else {
-      cpu::conv_forward_plain(d, x.data<T>(), w.data<T>(), data_or_null<T>(e.scale), after, y.mutable_data<T>());
-    }
-  });
-  return autograd::record<Conv2dNode>(y, {x, w, e.bias, e.residual}, d, x, w, e, y);
+  const Tensor packed = forward(d, x, w, e, y);
+  return autograd::record<Conv2dNode>(y, {x, w, e.bias, e.residual}, d, x, w, packed, e, y);
 }
 
 }  // namespace az::ops

@@ -1,8 +1,13 @@
 #include "ops/elementwise.h"
 
+#include <type_traits>
+
 #include "autograd/node.h"
 #include "cpu/elementwise.h"
+#include "cuda/elementwise.h"
+#include "cuda/reduce.h"
 #include "math/elementwise.h"
+#include "ops/cast.h"
 #include "ops/dispatch.h"
 
 namespace az::ops {
@@ -15,6 +20,16 @@ using autograd::Saved;
 
 Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), x.dtype(), x.device()); }
 
+/// on_device, or on_device_bf16 for the maps that bf16 passes through.
+template <class Body, class Cpu, class Cuda>
+void on_map_device(const char* name, const Tensor& t, const Cpu& cpu, const Cuda& cuda) {
+  if constexpr (std::is_same_v<Body, math::Relu>) {
+    on_device_bf16(name, t, cpu, cuda);
+  } else {
+    on_device(name, t, cpu, cuda);
+  }
+}
+
 template <class Body>
 struct MapNode final : Node {
   Saved y;
@@ -22,22 +37,36 @@ struct MapNode final : Node {
   Grads backward(const Grads& dy) override {
     const Tensor& saved = y.get(name());
     Tensor dx = like(saved);
-    on_cpu(name(), saved, [&](auto t) {
-      using T = decltype(t);
-      cpu::map_backward<Body>(saved.data<T>(), dy[0].data<T>(), dx.mutable_data<T>(), dx.numel());
-    });
+    on_map_device<Body>(
+        name(), saved,
+        [&](auto t) {
+          using T = decltype(t);
+          cpu::map_backward<Body>(saved.data<T>(), dy[0].data<T>(), dx.mutable_data<T>(), dx.numel());
+        },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          cuda::map_backward<Body>(device.stream(), saved.data<T>(), dy[0].data<T>(), dx.mutable_data<T>(), dx.numel());
+        });
     return {dx};
   }
 };
 
+/// bf16 as f32, for ops whose results are f32.
+Tensor widened(const Tensor& x) { return x.dtype() == DType::bf16 ? cast(x, DType::f32) : x; }
+
 template <class Body>
 Tensor map(const char* name, const Tensor& x) {
-  check_float(name, "x", x);
   Tensor y = like(x);
-  on_cpu(name, x, [&](auto t) {
-    using T = decltype(t);
-    cpu::map_forward<Body>(x.data<T>(), y.mutable_data<T>(), x.numel());
-  });
+  on_map_device<Body>(
+      name, x,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::map_forward<Body>(x.data<T>(), y.mutable_data<T>(), x.numel());
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        cuda::map_forward<Body>(device.stream(), x.data<T>(), y.mutable_data<T>(), x.numel());
+      });
   return record<MapNode<Body>>(y, {x}, name, y);
 }
 
@@ -48,10 +77,16 @@ struct AddNode final : Node {
 
 Tensor scaled(const Tensor& x, double factor) {
   Tensor y = like(x);
-  on_cpu("scale", x, [&](auto t) {
-    using T = decltype(t);
-    cpu::scale(x.data<T>(), static_cast<T>(factor), y.mutable_data<T>(), x.numel());
-  });
+  on_device_bf16(
+      "scale", x,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::scale(x.data<T>(), static_cast<T>(factor), y.mutable_data<T>(), x.numel());
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        cuda::scale(device.stream(), x.data<T>(), static_cast<Wide<T>>(factor), y.mutable_data<T>(), x.numel());
+      });
   return y;
 }
 
@@ -71,12 +106,22 @@ struct ExpScaledNode final : Node {
     const Tensor& factor = s.get(name());
     Tensor dx = like(out);
     Tensor ds = Tensor::empty(factor.shape(), out.dtype(), out.device());
-    on_cpu(name(), out, [&](auto t) {
-      using T = decltype(t);
-      ds.mutable_data<T>()[0] =
-          cpu::exp_scaled_backward(x.get(name()).data<T>(), out.data<T>(), dy[0].data<T>(), factor.data<T>()[0],
-                                   static_cast<T>(limit), dx.mutable_data<T>(), out.numel());
-    });
+    const Tensor& in = x.get(name());
+    on_device(
+        name(), out,
+        [&](auto t) {
+          using T = decltype(t);
+          ds.mutable_data<T>()[0] =
+              cpu::exp_scaled_backward(in.data<T>(), out.data<T>(), dy[0].data<T>(), factor.data<T>()[0],
+                                       static_cast<T>(limit), dx.mutable_data<T>(), out.numel());
+        },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          Tensor parts = Tensor::empty({cuda::kSumParts}, DType::f64, device);
+          cuda::exp_scaled_backward(device.stream(), in.data<T>(), out.data<T>(), dy[0].data<T>(), factor.data<T>(),
+                                    static_cast<T>(limit), dx.mutable_data<T>(), ds.mutable_data<T>(),
+                                    parts.mutable_data<double>(), out.numel());
+        });
     return {dx, ds};
   }
 };
@@ -98,7 +143,7 @@ struct NarrowNode final : Node {
   }
 };
 
-/// Copies level by level and image by image, in either direction.
+/// f(l, elements of image n before it in level l, in the joined tensor, elements to copy), level by level.
 template <class F>
 void for_each_level_image(const std::vector<Shape>& shapes, const F& copy) {
   int64_t total = 0;
@@ -113,56 +158,122 @@ void for_each_level_image(const std::vector<Shape>& shapes, const F& copy) {
   }
 }
 
+/// The levels as the CUDA kernels take them; concat_levels only reads them.
+cuda::LevelTable level_table(const std::vector<Tensor>& levels) {
+  cuda::LevelTable table;
+  for (const Tensor& x : levels) {
+    const auto l = static_cast<size_t>(table.levels++);
+    table.at[l] = const_cast<void*>(x.raw());
+    table.elements[l] = x.dim(1) * x.dim(2) * x.dim(3);
+  }
+  return table;
+}
+
+void join(const std::vector<Tensor>& levels, const std::vector<Shape>& shapes, Tensor& joined) {
+  const int64_t size = dtype_bytes(joined.dtype());
+  by_device(
+      "concat_levels", joined,
+      [&] {
+        auto* to = static_cast<char*>(joined.mutable_raw());
+        for_each_level_image(shapes, [&](size_t l, int64_t level_at, int64_t joined_at, int64_t count) {
+          joined.device().copy(to + joined_at * size, static_cast<const char*>(levels[l].raw()) + level_at * size,
+                               count * size);
+        });
+      },
+      [&](auto& device) {
+        cuda::concat_levels(device.stream(), level_table(levels), joined.mutable_raw(), joined.dim(0), size);
+      });
+}
+
+void split(const Tensor& joined, const std::vector<Shape>& shapes, std::vector<Tensor>& levels) {
+  const int64_t size = dtype_bytes(joined.dtype());
+  by_device(
+      "concat_levels", joined,
+      [&] {
+        const auto* from = static_cast<const char*>(joined.raw());
+        for_each_level_image(shapes, [&](size_t l, int64_t level_at, int64_t joined_at, int64_t count) {
+          joined.device().copy(static_cast<char*>(levels[l].mutable_raw()) + level_at * size, from + joined_at * size,
+                               count * size);
+        });
+      },
+      [&](auto& device) {
+        cuda::split_levels(device.stream(), level_table(levels), joined.raw(), joined.dim(0), size);
+      });
+}
+
 struct ConcatLevelsNode final : Node {
   std::vector<Shape> shapes;
   explicit ConcatLevelsNode(std::vector<Shape> s) : Node("concat_levels"), shapes(std::move(s)) {}
   Grads backward(const Grads& dy) override {
     Grads dx;
     for (const Shape& s : shapes) dx.push_back(Tensor::empty(s, dy[0].dtype(), dy[0].device()));
-    const int64_t size = dtype_bytes(dy[0].dtype());
-    const auto* from = static_cast<const char*>(dy[0].raw());
-    for_each_level_image(shapes, [&](size_t l, int64_t level_at, int64_t joined_at, int64_t count) {
-      dy[0].device().copy(static_cast<char*>(dx[l].mutable_raw()) + level_at * size, from + joined_at * size,
-                          count * size);
-    });
+    split(dy[0], shapes, dx);
     return dx;
   }
 };
 
 }  // namespace
 
-Tensor relu(const Tensor& x) { return map<math::Relu>("relu", x); }
-Tensor exp(const Tensor& x) { return map<math::Exp>("exp", x); }
-Tensor sigmoid(const Tensor& x) { return map<math::Sigmoid>("sigmoid", x); }
+Tensor relu(const Tensor& x) {
+  check_activation("relu", "x", x);
+  if (is_host_bf16(x)) return cast(relu(cast(x, DType::f32)), DType::bf16);
+  return map<math::Relu>("relu", x);
+}
+
+Tensor exp(const Tensor& x) {
+  check_activation("exp", "x", x);
+  return map<math::Exp>("exp", widened(x));
+}
+
+Tensor sigmoid(const Tensor& x) {
+  check_activation("sigmoid", "x", x);
+  return map<math::Sigmoid>("sigmoid", widened(x));
+}
 
 Tensor add(const Tensor& a, const Tensor& b) {
-  check_float("add", "a", a);
-  check_float("add", "b", b);
+  check_activation("add", "a", a);
+  check_activation("add", "b", b);
   check_same_device("add", a, b);
   AZ_CHECK(a.shape() == b.shape() && a.dtype() == b.dtype(), "add: {} and {} do not match", a.str(), b.str());
+  if (is_host_bf16(a)) return cast(add(cast(a, DType::f32), cast(b, DType::f32)), DType::bf16);
   Tensor y = like(a);
-  on_cpu("add", a, [&](auto t) {
-    using T = decltype(t);
-    cpu::add(a.data<T>(), b.data<T>(), y.mutable_data<T>(), a.numel());
-  });
+  on_device_bf16(
+      "add", a,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::add(a.data<T>(), b.data<T>(), y.mutable_data<T>(), a.numel());
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        cuda::add(device.stream(), a.data<T>(), b.data<T>(), y.mutable_data<T>(), a.numel());
+      });
   return record<AddNode>(y, {a, b});
 }
 
 Tensor scale(const Tensor& x, double factor) {
-  check_float("scale", "x", x);
+  check_activation("scale", "x", x);
+  if (is_host_bf16(x)) return cast(scale(cast(x, DType::f32), factor), DType::bf16);
   return record<ScaleNode>(scaled(x, factor), {x}, factor);
 }
 
-Tensor exp_scaled(const Tensor& x, const Tensor& s, double limit) {
-  check_float("exp_scaled", "x", x);
+Tensor exp_scaled(const Tensor& logits, const Tensor& s, double limit) {
+  check_activation("exp_scaled", "x", logits);
+  const Tensor x = widened(logits);
   AZ_CHECK(s.defined() && s.numel() == 1 && s.dtype() == x.dtype(), "exp_scaled: scale is {}, want one {}", s.str(),
            dtype_name(x.dtype()));
   check_same_device("exp_scaled", x, s);
   Tensor y = like(x);
-  on_cpu("exp_scaled", x, [&](auto t) {
-    using T = decltype(t);
-    cpu::exp_scaled(x.data<T>(), s.data<T>()[0], static_cast<T>(limit), y.mutable_data<T>(), x.numel());
-  });
+  on_device(
+      "exp_scaled", x,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::exp_scaled(x.data<T>(), s.data<T>()[0], static_cast<T>(limit), y.mutable_data<T>(), x.numel());
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        cuda::exp_scaled(device.stream(), x.data<T>(), s.data<T>(), static_cast<T>(limit), y.mutable_data<T>(),
+                         x.numel());
+      });
   return record<ExpScaledNode>(y, {x, s}, x, s, y, limit);
 }
 
@@ -173,7 +284,8 @@ Tensor narrow(const Tensor& x, int64_t begin, int64_t count) {
 }
 
 Tensor concat_levels(const std::vector<Tensor>& levels) {
-  AZ_CHECK(!levels.empty(), "concat_levels: no levels");
+  AZ_CHECK(!levels.empty() && levels.size() <= cuda::kMostLevels, "concat_levels: {} levels, want 1 to {}",
+           levels.size(), cuda::kMostLevels);
   std::vector<Shape> shapes;
   int64_t total = 0;
   for (const Tensor& x : levels) {
@@ -186,11 +298,7 @@ Tensor concat_levels(const std::vector<Tensor>& levels) {
     total += x.dim(1) * x.dim(2);
   }
   Tensor y = Tensor::empty({levels[0].dim(0), total, levels[0].dim(3)}, levels[0].dtype(), levels[0].device());
-  const int64_t size = dtype_bytes(y.dtype());
-  auto* to = static_cast<char*>(y.mutable_raw());
-  for_each_level_image(shapes, [&](size_t l, int64_t level_at, int64_t joined_at, int64_t count) {
-    y.device().copy(to + joined_at * size, static_cast<const char*>(levels[l].raw()) + level_at * size, count * size);
-  });
+  join(levels, shapes, y);
   return record<ConcatLevelsNode>(y, levels, shapes);
 }
 

@@ -1,4 +1,5 @@
-// Element-wise ops. All take f32 or f64 of any rank and return the same shape and dtype.
+// Element-wise ops. All take f32, bf16 or f64 of any rank and return the same shape; the same dtype too, except that
+// exponentials of bf16 are f32.
 #pragma once
 
 #include <limits>
@@ -26,7 +27,8 @@ Tensor exp_scaled(const Tensor& x, const Tensor& s, double limit = std::numeric_
 Tensor reshape(const Tensor& x, const Shape& shape);
 /// Rows [begin, begin + count) of the first dimension.   grad is zero outside them
 Tensor narrow(const Tensor& x, int64_t begin, int64_t count);
-/// Joins the levels of a pyramid.   each x [n, h, w, c] -> [n, sum h*w, c], levels in order, row-major inside one
+/// Joins the levels of a pyramid, at most 8, of any dtype.   each x [n, h, w, c] -> [n, sum h*w, c], levels in order,
+/// row-major inside one
 Tensor concat_levels(const std::vector<Tensor>& levels);
 
 }  // namespace az::ops

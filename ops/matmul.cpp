@@ -2,6 +2,8 @@
 
 #include "autograd/node.h"
 #include "cpu/matmul.h"
+#include "cuda/library.h"
+#include "ops/cast.h"
 #include "ops/dispatch.h"
 
 namespace az::ops {
@@ -16,22 +18,31 @@ int64_t rows(const Tensor& x, bool transposed) { return x.dim(transposed ? -1 : 
 int64_t columns(const Tensor& x, bool transposed) { return x.dim(transposed ? -2 : -1); }
 
 Tensor product(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
-  const cpu::MatmulShape shape{.batch = a.rank() == 3 ? a.dim(0) : 1,
-                               .m = rows(a, transpose_a),
-                               .n = columns(b, transpose_b),
-                               .k = columns(a, transpose_a),
-                               .transpose_a = transpose_a,
-                               .transpose_b = transpose_b};
+  if (is_host_bf16(a))
+    return cast(product(cast(a.detached(), DType::f32), cast(b.detached(), DType::f32), transpose_a, transpose_b),
+                DType::bf16);
+  const math::MatmulShape shape{.batch = a.rank() == 3 ? a.dim(0) : 1,
+                                .m = rows(a, transpose_a),
+                                .n = columns(b, transpose_b),
+                                .k = columns(a, transpose_a),
+                                .transpose_a = transpose_a,
+                                .transpose_b = transpose_b};
   const Shape out = a.rank() == 3 ? Shape{shape.batch, shape.m, shape.n} : Shape{shape.m, shape.n};
   Tensor y = Tensor::empty(out, a.dtype(), a.device());
-  on_cpu("matmul", a, [&](auto t) {
-    using T = decltype(t);
-    if constexpr (std::is_same_v<T, float>) {
-      cpu::matmul(static_cast<cpu::CpuDevice&>(a.device()), shape, a.data<T>(), b.data<T>(), y.mutable_data<T>());
-    } else {
-      cpu::matmul_plain(shape, a.data<T>(), b.data<T>(), y.mutable_data<T>());
-    }
-  });
+  on_device_bf16(
+      "matmul", a,
+      [&](auto t) {
+        using T = decltype(t);
+        if constexpr (std::is_same_v<T, float>) {
+          cpu::matmul(static_cast<cpu::CpuDevice&>(a.device()), shape, a.data<T>(), b.data<T>(), y.mutable_data<T>());
+        } else {
+          cpu::matmul_plain(shape, a.data<T>(), b.data<T>(), y.mutable_data<T>());
+        }
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        device.library().matmul(shape, a.data<T>(), b.data<T>(), y.mutable_data<T>());
+      });
   return y;
 }
 
@@ -55,8 +66,8 @@ struct MatmulNode final : Node {
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
-  check_float("matmul", "a", a);
-  check_float("matmul", "b", b);
+  check_activation("matmul", "a", a);
+  check_activation("matmul", "b", b);
   check_same_device("matmul", a, b);
   AZ_CHECK((a.rank() == 2 || a.rank() == 3) && a.rank() == b.rank() && a.dtype() == b.dtype() &&
                (a.rank() == 2 || a.dim(0) == b.dim(0)),

@@ -2,6 +2,8 @@
 
 #include "autograd/node.h"
 #include "cpu/pool.h"
+#include "cuda/pool.h"
+#include "ops/cast.h"
 #include "ops/dispatch.h"
 
 namespace az::ops {
@@ -12,14 +14,20 @@ using autograd::Node;
 
 struct MaxPoolNode final : Node {
   Tensor tap;  // which place of its window each output came from
-  cpu::PoolShape shape;
-  MaxPoolNode(Tensor places, const cpu::PoolShape& s) : Node("max_pool"), tap(std::move(places)), shape(s) {}
+  math::PoolShape shape;
+  MaxPoolNode(Tensor places, const math::PoolShape& s) : Node("max_pool"), tap(std::move(places)), shape(s) {}
   Grads backward(const Grads& dy) override {
     Tensor dx = Tensor::empty({shape.images, shape.h_in, shape.w_in, shape.channels}, dy[0].dtype(), dy[0].device());
-    on_cpu(name(), dy[0], [&](auto t) {
-      using T = decltype(t);
-      cpu::max_pool_backward(dy[0].data<T>(), tap.data<uint8_t>(), dx.mutable_data<T>(), shape);
-    });
+    on_device_bf16(
+        name(), dy[0],
+        [&](auto t) {
+          using T = decltype(t);
+          cpu::max_pool_backward(dy[0].data<T>(), tap.data<uint8_t>(), dx.mutable_data<T>(), shape);
+        },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          cuda::max_pool_backward(device.stream(), dy[0].data<T>(), tap.data<uint8_t>(), dx.mutable_data<T>(), shape);
+        });
     return {dx};
   }
 };
@@ -28,23 +36,30 @@ struct MaxPoolNode final : Node {
 
 Tensor max_pool(const Tensor& x, int kernel, int stride, int padding) {
   const char* op = "max_pool";
-  check_float(op, "x", x);
+  check_activation(op, "x", x);
   AZ_CHECK(x.rank() == 4, "{}: x is {}, want [n, h, w, c]", op, x.str());
   AZ_CHECK(kernel >= 1 && kernel <= 15 && stride >= 1 && padding >= 0 && padding <= kernel / 2,
            "{}: kernel {}, stride {}, padding {}; want kernel 1..15, stride >= 1 and padding 0..kernel/2", op, kernel,
            stride, padding);
   const math::Windows windows{kernel, stride, padding};
-  const cpu::PoolShape shape{x.dim(0), x.dim(1), x.dim(2), x.dim(3), windows.count(x.dim(1)), windows.count(x.dim(2)),
-                             windows};
+  const math::PoolShape shape{x.dim(0), x.dim(1), x.dim(2), x.dim(3), windows.count(x.dim(1)), windows.count(x.dim(2)),
+                              windows};
   AZ_CHECK(shape.h_in > 0 && shape.w_in > 0 && shape.h_out > 0 && shape.w_out > 0,
            "{}: no window of {} with padding {} fits into x {}", op, kernel, padding, x.str());
+  if (is_host_bf16(x)) return cast(max_pool(cast(x, DType::f32), kernel, stride, padding), DType::bf16);
   const Shape out{shape.images, shape.h_out, shape.w_out, shape.channels};
   Tensor y = Tensor::empty(out, x.dtype(), x.device());
   Tensor tap = Tensor::empty(out, DType::u8, x.device());
-  on_cpu(op, x, [&](auto t) {
-    using T = decltype(t);
-    cpu::max_pool(x.data<T>(), y.mutable_data<T>(), tap.mutable_data<uint8_t>(), shape);
-  });
+  on_device_bf16(
+      op, x,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::max_pool(x.data<T>(), y.mutable_data<T>(), tap.mutable_data<uint8_t>(), shape);
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        cuda::max_pool(device.stream(), x.data<T>(), y.mutable_data<T>(), tap.mutable_data<uint8_t>(), shape);
+      });
   return autograd::record<MaxPoolNode>(y, {x}, tap, shape);
 }
 

@@ -3,6 +3,8 @@
 #include "autograd/node.h"
 #include "cpu/elementwise.h"
 #include "cpu/reduce.h"
+#include "cuda/elementwise.h"
+#include "cuda/reduce.h"
 #include "ops/dispatch.h"
 
 namespace az::ops {
@@ -16,7 +18,19 @@ struct SumNode final : Node {
   Shape shape;
   explicit SumNode(const Shape& s) : Node("sum"), shape(s) {}
   Grads backward(const Grads& dy) override {
-    return {Tensor::full(shape, dy[0].item(), dy[0].dtype(), dy[0].device())};
+    Tensor dx = Tensor::empty(shape, dy[0].dtype(), dy[0].device());
+    on_device(
+        name(), dx,
+        [&](auto t) {
+          using T = decltype(t);
+          const T value = dy[0].data<T>()[0];
+          dx.device().fill(dx.mutable_raw(), &value, sizeof value, dx.numel());
+        },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          cuda::broadcast(device.stream(), dy[0].data<T>(), dx.mutable_data<T>(), dx.numel());
+        });
+    return {dx};
   }
 };
 
@@ -26,10 +40,16 @@ struct WeightedSumNode final : Node {
   Grads backward(const Grads& dy) override {
     const Tensor& weight = w.get(name());
     Tensor dx = Tensor::empty(weight.shape(), weight.dtype(), weight.device());
-    on_cpu(name(), weight, [&](auto t) {
-      using T = decltype(t);
-      cpu::scale(weight.data<T>(), dy[0].data<T>()[0], dx.mutable_data<T>(), dx.numel());
-    });
+    on_device(
+        name(), weight,
+        [&](auto t) {
+          using T = decltype(t);
+          cpu::scale(weight.data<T>(), dy[0].data<T>()[0], dx.mutable_data<T>(), dx.numel());
+        },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          cuda::scale_by(device.stream(), weight.data<T>(), dy[0].data<T>(), dx.mutable_data<T>(), dx.numel());
+        });
     return {dx};
   }
 };
@@ -39,21 +59,37 @@ struct WeightedSumNode final : Node {
 Tensor sum(const Tensor& x) {
   check_float("sum", "x", x);
   Tensor y = Tensor::empty({1}, x.dtype(), x.device());
-  on_cpu("sum", x, [&](auto t) {
-    using T = decltype(t);
-    y.mutable_data<T>()[0] = cpu::sum(x.data<T>(), x.numel());
-  });
+  on_device(
+      "sum", x,
+      [&](auto t) {
+        using T = decltype(t);
+        y.mutable_data<T>()[0] = cpu::sum(x.data<T>(), x.numel());
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        Tensor parts = Tensor::empty({cuda::kSumParts}, DType::f64, device);
+        cuda::sum(device.stream(), x.data<T>(), y.mutable_data<T>(), parts.mutable_data<double>(), x.numel());
+      });
   return autograd::record<SumNode>(y, {x}, x.shape());
 }
 
 Tensor weighted_sum(const Tensor& x, const Tensor& w) {
   check_float("weighted_sum", "x", x);
   AZ_CHECK(x.shape() == w.shape() && x.dtype() == w.dtype(), "weighted_sum: {} and {} do not match", x.str(), w.str());
+  check_same_device("weighted_sum", x, w);
   Tensor y = Tensor::empty({1}, x.dtype(), x.device());
-  on_cpu("weighted_sum", x, [&](auto t) {
-    using T = decltype(t);
-    y.mutable_data<T>()[0] = cpu::dot(x.data<T>(), w.data<T>(), x.numel());
-  });
+  on_device(
+      "weighted_sum", x,
+      [&](auto t) {
+        using T = decltype(t);
+        y.mutable_data<T>()[0] = cpu::dot(x.data<T>(), w.data<T>(), x.numel());
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        Tensor parts = Tensor::empty({cuda::kSumParts}, DType::f64, device);
+        cuda::dot(device.stream(), x.data<T>(), w.data<T>(), y.mutable_data<T>(), parts.mutable_data<double>(),
+                  x.numel());
+      });
   return autograd::record<WeightedSumNode>(y, {x}, w);
 }
 

@@ -2,6 +2,8 @@
 
 #include "autograd/node.h"
 #include "cpu/resize.h"
+#include "cuda/resize.h"
+#include "ops/cast.h"
 #include "ops/dispatch.h"
 
 namespace az::ops {
@@ -9,33 +11,46 @@ namespace {
 
 using autograd::Grads;
 using autograd::Node;
-using cpu::Resize;
+using math::Resize;
 
 struct ResizeNode final : Node {
   Resize how;
-  cpu::ResizeShape shape;
-  ResizeNode(const char* name, Resize h, const cpu::ResizeShape& s) : Node(name), how(h), shape(s) {}
+  math::ResizeShape shape;
+  ResizeNode(const char* name, Resize h, const math::ResizeShape& s) : Node(name), how(h), shape(s) {}
   Grads backward(const Grads& dy) override {
     Tensor dx = Tensor::empty({shape.images, shape.h_in, shape.w_in, shape.channels}, dy[0].dtype(), dy[0].device());
-    on_cpu(name(), dy[0], [&](auto t) {
-      using T = decltype(t);
-      cpu::resize_backward(how, dy[0].data<T>(), dx.mutable_data<T>(), shape);
-    });
+    on_device_bf16(
+        name(), dy[0],
+        [&](auto t) {
+          using T = decltype(t);
+          cpu::resize_backward(how, dy[0].data<T>(), dx.mutable_data<T>(), shape);
+        },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          cuda::resize_backward(device.stream(), how, dy[0].data<T>(), dx.mutable_data<T>(), shape);
+        });
     return {dx};
   }
 };
 
 Tensor resized(const char* op, Resize how, const Tensor& x, int64_t h, int64_t w) {
-  check_float(op, "x", x);
+  check_activation(op, "x", x);
   AZ_CHECK(x.rank() == 4 && x.dim(1) > 0 && x.dim(2) > 0, "{}: x is {}, want [n, h, w, c] with pixels", op, x.str());
   AZ_CHECK(h > 0 && w > 0, "{}: cannot resize x {} to {} x {}; want a height and width of 1 or more", op, x.str(), h,
            w);
-  const cpu::ResizeShape shape{x.dim(0), x.dim(1), x.dim(2), x.dim(3), h, w};
+  if (is_host_bf16(x)) return cast(resized(op, how, cast(x, DType::f32), h, w), DType::bf16);
+  const math::ResizeShape shape{x.dim(0), x.dim(1), x.dim(2), x.dim(3), h, w};
   Tensor y = Tensor::empty({shape.images, h, w, shape.channels}, x.dtype(), x.device());
-  on_cpu(op, x, [&](auto t) {
-    using T = decltype(t);
-    cpu::resize(how, x.data<T>(), y.mutable_data<T>(), shape);
-  });
+  on_device_bf16(
+      op, x,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::resize(how, x.data<T>(), y.mutable_data<T>(), shape);
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        cuda::resize(device.stream(), how, x.data<T>(), y.mutable_data<T>(), shape);
+      });
   return autograd::record<ResizeNode>(y, {x}, op, how, shape);
 }
 

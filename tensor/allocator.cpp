@@ -38,7 +38,7 @@ Allocator::Allocator(std::unique_ptr<RawMemory> memory) : memory_(std::move(memo
 
 Allocator::~Allocator() {
   release_cache();
-  if (slab_) release_slab();
+  if (slab_) memory_->release(slab_, slab_bytes_);
 }
 
 void* Allocator::allocate(int64_t bytes) {
@@ -46,7 +46,8 @@ void* Allocator::allocate(int64_t bytes) {
   const int64_t rounded = size_class(bytes);
   const bool in_step = step_depth_ > 0 && step_thread_ == std::this_thread::get_id();
   void* block = in_step ? allocate_planned(rounded) : allocate_cached(rounded);
-  memory_->fence(block, bytes, rounded);
+  // Blocks of the slab are not fenced: a captured graph goes on using them after their tensors are gone.
+  if (!live_[block].in_slab) memory_->fence(block, bytes, rounded);
   stats_.live_bytes += rounded;
   stats_.peak_live_bytes = std::max(stats_.peak_live_bytes, stats_.live_bytes);
   return block;
@@ -106,10 +107,10 @@ void Allocator::release(void* block) noexcept {
                       plan_->events[static_cast<size_t>(index)].of == info.event;
     }
   }
-  memory_->fence(block, 0, info.bytes);
   if (info.in_slab) {
     --slab_live_blocks_;
   } else {
+    memory_->fence(block, 0, info.bytes);
     cache_[info.bytes].push_back(block);
   }
 }
@@ -177,7 +178,7 @@ void Allocator::grow_slab(int64_t bytes) noexcept {
   if (bytes <= slab_bytes_) return;
   // What the recording step took from the cache is free again now; the slab replaces it.
   release_cache();
-  if (slab_) release_slab();
+  if (slab_) memory_->release(slab_, slab_bytes_);
   stats_.reserved_bytes -= slab_bytes_;
   slab_ = nullptr;
   slab_bytes_ = 0;
@@ -190,11 +191,6 @@ void Allocator::grow_slab(int64_t bytes) noexcept {
   slab_bytes_ = bytes;
   ++stats_.raw_allocations;
   stats_.reserved_bytes += bytes;
-}
-
-void Allocator::release_slab() noexcept {
-  memory_->fence(slab_, slab_bytes_, slab_bytes_);
-  memory_->release(slab_, slab_bytes_);
 }
 
 uint64_t Allocator::arena_generation() const {

@@ -76,7 +76,6 @@ class Allocator {
   void release_cache() noexcept;
   void solve(Plan& plan) const;
   void grow_slab(int64_t bytes) noexcept;
-  void release_slab() noexcept;
 
   std::unique_ptr<RawMemory> memory_;
   mutable std::mutex mutex_;

@@ -24,6 +24,8 @@ class Device {
   virtual void copy_to_host(void* to, const void* from, int64_t bytes) = 0;
   virtual void copy(void* to, const void* from, int64_t bytes) = 0;
   virtual void fill_zero(void* to, int64_t bytes) = 0;
+  /// Writes the `value_bytes` (1, 2, 4 or 8) at `value`, host memory read before the call returns, `count` times.
+  virtual void fill(void* to, const void* value, int64_t value_bytes, int64_t count) = 0;
   virtual void synchronise() = 0;
 
   /// Cached memory and the step arena (tensor/allocator.h).

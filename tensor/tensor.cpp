@@ -78,10 +78,12 @@ Tensor Tensor::zeros(const Shape& shape, DType dtype, Device& device) {
 }
 
 Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device& device) {
-  return with_type(dtype, [&](auto element) {
-    const std::vector values(static_cast<size_t>(shape.numel()), convert<decltype(element)>(value));
-    return from(values, shape, device);
+  Tensor t = empty(shape, dtype, device);
+  with_type(dtype, [&](auto element) {
+    element = convert<decltype(element)>(value);
+    device.fill(t.mutable_raw(), &element, sizeof element, t.numel());
   });
+  return t;
 }
 
 Tensor Tensor::from_bytes(const void* values, int64_t count, const Shape& shape, DType dtype, Device& device) {

@@ -14,9 +14,10 @@ struct Region {
   size_t bytes;
 };
 
-/// Blocks in use, by address.
+/// Blocks in use, by address: what the allocator handed out, and what was taken from the driver directly.
 class MemoryMap {
  public:
+  /// Of blocks that begin at one address, the last one added counts.
   void add(void* block, size_t bytes);
   void remove(void* block);
   /// Blocks that the pointers among these bytes lead to, directly or through small blocks of pointers.

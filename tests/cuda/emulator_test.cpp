@@ -3,6 +3,8 @@
 
 #ifdef AZ_CUDA_EMULATED
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <numeric>
 
@@ -137,16 +139,39 @@ __global__ void greedy_kernel(float* y) {
   y[0] = part[0];
 }
 
-[[maybe_unused]] __global__ void out_of_range_kernel(const float* x, float* y, int shift) {
+#if defined(__SANITIZE_ADDRESS__)
+__global__ void out_of_range_kernel(const float* x, float* y, int shift) {
   y[threadIdx.x] = x[static_cast<int>(threadIdx.x) + shift];
 }
 
-[[maybe_unused]] __global__ void out_of_shared_kernel(float* y, int shift) {
+__global__ void out_of_shared_kernel(float* y, int shift) {
   AZ_SHARED(part, float[32]);
   part[static_cast<int>(threadIdx.x) + shift] = 1;
   __syncthreads();
   y[threadIdx.x] = part[threadIdx.x];
 }
+
+/// What a child process that runs f() leaves on stderr; empty if it ends well.
+template <class F>
+std::string last_words(const F& f) {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(ends[1], STDERR_FILENO);
+    f();
+    _exit(0);
+  }
+  close(ends[1]);
+  std::string text;
+  char part[4096];
+  for (ssize_t n; (n = read(ends[0], part, sizeof part)) > 0;) text.append(part, static_cast<size_t>(n));
+  close(ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status == 0 ? std::string() : text;
+}
+#endif
 
 }  // namespace
 
@@ -251,6 +276,26 @@ TEST_CASE("planted faults are caught and named") {
   launch(stream(), "block_sum_kernel", 1, 64, 0, block_sum_kernel, x.data<float>(), sums.mutable_data<float>(), 64);
   CHECK(sums.item() == 2080);
 }
+
+#if defined(__SANITIZE_ADDRESS__)
+TEST_CASE("an index out of range stops at the kernel's own line") {
+  const AllOrders all;
+  const Tensor x = on_device(ramp(100));
+  Tensor y = Tensor::zeros({32}, DType::f32, *cuda());
+  auto* out = y.mutable_data<float>();
+  const auto read_at = [&](int shift) {
+    launch(stream(), "out_of_range_kernel", 1, 32, 0, out_of_range_kernel, x.data<float>(), out, shift);
+  };
+  const auto write_shared_at = [&](int shift) {
+    launch(stream(), "out_of_shared_kernel", 1, 32, 0, out_of_shared_kernel, out, shift);
+  };
+  CHECK(last_words([&] { read_at(68); }).empty());
+  CHECK(last_words([&] { read_at(69); }).find("out_of_range_kernel") != std::string::npos);
+  CHECK(last_words([&] { read_at(-1); }).find("out_of_range_kernel") != std::string::npos);
+  CHECK(last_words([&] { write_shared_at(0); }).empty());
+  CHECK(last_words([&] { write_shared_at(1); }).find("out_of_shared_kernel") != std::string::npos);
+}
+#endif
 
 TEST_CASE("shared memory that nobody wrote holds a pattern, not zeros") {
   Tensor y = Tensor::zeros({32}, DType::f32, *cuda());

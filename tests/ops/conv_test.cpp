@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "autograd/node.h"
+#include "ops/cast.h"
 #include "ops/reduce.h"
 #include "tensor/error.h"
 #include "tests/support/devices.h"
@@ -25,6 +26,7 @@ const std::vector<Case> kCases = {
     {1, 31, 33, 17, 5, 1, 1, {1, 0, 1, 1}}, {2, 12, 11, 8, 16, 1, 1, {2, 0, 1, 1}},
     {1, 13, 13, 8, 12, 3, 3, {1, 2, 2, 4}}, {1, 16, 15, 3, 64, 7, 7, {2, 3, 1, 1}},
     {1, 1, 1, 32, 32, 1, 1, {1, 0, 1, 1}},  {1, 7, 6, 64, 64, 3, 3, {1, 1, 1, 16}},
+    {1, 9, 7, 33, 33, 3, 3, {2, 1, 1, 33}},
 };
 
 struct Inputs {
@@ -32,18 +34,34 @@ struct Inputs {
   ops::Epilogue e;
 };
 
-Inputs make(const Case& t, DType dtype, bool full) {
-  Device& dev = test::cpu();
-  Inputs in{test::uniform({t.n, t.h, t.w, t.c}, -1, 1, dtype, dev, 1),
-            test::uniform({t.k, t.r, t.s, t.c / t.options.groups}, -1, 1, dtype, dev, 2),
+/// Activations of `dtype`, parameters as conv2d wants them beside it. The values are those of f32, or of bf16.
+Inputs make(const Case& t, DType dtype, bool full, Device& dev = test::cpu()) {
+  const DType parameter = dtype == DType::bf16 ? DType::f32 : dtype;
+  const auto random = [&](const Shape& shape, double low, DType type, uint64_t seed) {
+    return test::uniform(shape, low, low + (low > 0 ? 1 : 2), DType::f32, test::cpu(), seed).to(type).to(dev);
+  };
+  Inputs in{random({t.n, t.h, t.w, t.c}, -1, dtype, 1),
+            random({t.k, t.r, t.s, t.c / t.options.groups}, -1, parameter, 2),
             {}};
   if (full) {
     const Shape out = ops::conv2d(in.x, in.w, t.options).shape();
-    in.e = {test::uniform({t.k}, 0.5, 1.5, dtype, dev, 3), test::uniform({t.k}, -1, 1, dtype, dev, 4),
-            test::uniform(out, -1, 1, dtype, dev, 5), true};
+    in.e = {random({t.k}, 0.5, parameter, 3), random({t.k}, -1, parameter, 4), random(out, -1, dtype, 5), true};
   }
   return in;
 }
+
+/// y and the gradients of x, w and, in full, of bias and residual.
+std::vector<Tensor> run(const Case& t, Inputs in, const Tensor& weights) {
+  for (Tensor* p : {&in.x, &in.w, &in.e.bias, &in.e.residual})
+    if (p->defined()) autograd::set_requires_grad(*p, true);
+  const Tensor y = ops::conv2d(in.x, in.w, t.options, in.e);
+  autograd::backward(ops::weighted_sum(ops::cast(y, weights.dtype()), weights));
+  std::vector<Tensor> results = {y, autograd::grad(in.x), autograd::grad(in.w)};
+  if (in.e.bias.defined()) results.insert(results.end(), {autograd::grad(in.e.bias), autograd::grad(in.e.residual)});
+  return results;
+}
+
+Tensor upstream(const Tensor& y) { return test::uniform(y.shape(), -1, 1, DType::f32, test::cpu(), 9); }
 
 double worst(const Tensor& got, const Tensor& want) {
   const auto a = got.to(DType::f64).to_vector<double>();
@@ -58,50 +76,108 @@ double worst(const Tensor& got, const Tensor& want) {
 }  // namespace
 
 TEST_CASE("convolution and its gradients agree with the plain double twin") {
-  for (const Case& t : kCases)
-    for (const bool full : {false, true}) {
-      CAPTURE(t.c);
-      CAPTURE(t.k);
-      CAPTURE(full);
-      std::vector<Tensor> results[2];
-      for (const DType dtype : {DType::f32, DType::f64}) {
+  for (Device* dev : test::devices())
+    for (const Case& t : kCases)
+      for (const bool full : {false, true}) {
+        CAPTURE(dev->name());
+        CAPTURE(t.c);
+        CAPTURE(t.k);
+        CAPTURE(full);
         // The double run starts from the f32 values, so that only arithmetic differs.
-        Inputs in = make(t, DType::f32, full);
-        for (Tensor* p : {&in.x, &in.w, &in.e.scale, &in.e.bias, &in.e.residual})
-          if (p->defined()) *p = p->to(dtype).clone();
-        for (Tensor* p : {&in.x, &in.w, &in.e.bias, &in.e.residual})
-          if (p->defined()) autograd::set_requires_grad(*p, true);
-        const Tensor y = ops::conv2d(in.x, in.w, t.options, in.e);
-        autograd::backward(ops::weighted_sum(y, test::uniform(y.shape(), -1, 1, DType::f32, test::cpu(), 9).to(dtype)));
-        auto& r = results[dtype == DType::f64];
-        r = {y, autograd::grad(in.x), autograd::grad(in.w)};
-        if (full) r.insert(r.end(), {autograd::grad(in.e.bias), autograd::grad(in.e.residual)});
+        const Inputs wide = make(t, DType::f64, full);
+        const Tensor weights = upstream(ops::conv2d(wide.x, wide.w, t.options));
+        const auto want = run(t, wide, weights.to(DType::f64));
+        const auto got = run(t, make(t, DType::f32, full, *dev), weights.to(*dev));
+        REQUIRE(got.size() == want.size());
+        // Sums of up to a few thousand f32 products.
+        for (size_t i = 0; i < got.size(); ++i) CHECK(worst(got[i], want[i]) < 3e-6);
       }
-      // Sums of up to a few thousand f32 products.
-      for (size_t i = 0; i < results[0].size(); ++i) CHECK(worst(results[0][i], results[1][i]) < 3e-6);
+}
+
+TEST_CASE("bf16 convolution is the f32 one of the rounded weights, rounded once") {
+  for (Device* dev : test::devices())
+    for (const Case& t : kCases)
+      for (const bool full : {false, true}) {
+        CAPTURE(dev->name());
+        CAPTURE(t.c);
+        CAPTURE(full);
+        const Inputs in = make(t, DType::bf16, full);
+        // In double, of exactly the values that the bf16 run multiplies; its scale is in the weights.
+        Inputs wide{in.x.to(DType::f64), in.w, in.e};
+        if (full) {
+          auto w = in.w.to_vector<float>();
+          const auto scale = in.e.scale.to_vector<float>();
+          const size_t row = w.size() / scale.size();
+          for (size_t i = 0; i < w.size(); ++i) w[i] *= scale[i / row];
+          wide.w = Tensor::from(w, in.w.shape(), test::cpu());
+          wide.e = {{}, in.e.bias.to(DType::f64), in.e.residual.to(DType::f64), true};
+        }
+        wide.w = wide.w.to(DType::bf16).to(DType::f64);
+        // The gradient that arrives is bf16.
+        const Tensor weights = upstream(ops::conv2d(wide.x, wide.w, t.options)).to(DType::bf16);
+        auto want = run(t, wide, weights.to(DType::f64));
+        if (full) {
+          auto dw = want[2].to_vector<double>();
+          const auto scale = in.e.scale.to_vector<float>();
+          const size_t row = dw.size() / scale.size();
+          for (size_t i = 0; i < dw.size(); ++i) dw[i] *= static_cast<double>(scale[i / row]);
+          want[2] = Tensor::from(dw, want[2].shape(), test::cpu());
+        }
+        const auto got = run(t, make(t, DType::bf16, full, *dev), weights.to(DType::f32).to(*dev));
+        REQUIRE(got.size() == want.size());
+        for (const size_t i : {0, 1}) {
+          CHECK(got[i].dtype() == DType::bf16);
+          CHECK(worst(got[i], want[i]) < 0x1p-8);  // half a step of bf16, of the largest value
+        }
+        CHECK(got[2].dtype() == DType::f32);
+        CHECK(worst(got[2], want[2]) < 3e-6);  // sums of exact products in f32
+        if (full) CHECK(got[3].dtype() == DType::f32);
+        if (full) CHECK(got[4].dtype() == DType::bf16);
+      }
+}
+
+TEST_CASE("convolution passes the gradient check") {
+  for (Device* dev : test::devices())
+    for (const Case& t : kCases) {
+      if (t.h > 16) continue;
+      CAPTURE(dev->name());
+      Inputs in = make(t, DType::f64, true, *dev);
+      const auto f = [&](const std::vector<Tensor>& v) {
+        return ops::conv2d(v[0], v[1], t.options, {in.e.scale, v[2], v[3], false});
+      };
+      const auto check = test::check_gradients(f, {in.x, in.w, in.e.bias, in.e.residual}, 1e-5, 12);
+      CHECK_MESSAGE(check.worst < 1e-8, check.where);
     }
 }
 
-TEST_CASE("the plain twin passes the gradient check") {
-  for (const Case& t : kCases) {
-    if (t.h > 16) continue;
-    Inputs in = make(t, DType::f64, true);
-    const auto f = [&](const std::vector<Tensor>& v) {
-      return ops::conv2d(v[0], v[1], t.options, {in.e.scale, v[2], v[3], false});
-    };
-    const auto check = test::check_gradients(f, {in.x, in.w, in.e.bias, in.e.residual}, 1e-5, 12);
-    CHECK_MESSAGE(check.worst < 1e-8, check.where);
-  }
+TEST_CASE("a narrowed picture and an empty batch") {
+  for (Device* dev : test::devices())
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      const Case t{3, 5, 7, 3, 4, 3, 3, {1, 1, 1, 1}};
+      CAPTURE(dev->name());
+      const Inputs in = make(t, dtype, false, *dev);
+      const auto all = ops::conv2d(in.x, in.w, t.options).to(DType::f32).to_vector<float>();
+      // The second picture begins at an odd element.
+      const auto one = ops::conv2d(in.x.narrowed(1, 1), in.w, t.options).to(DType::f32).to_vector<float>();
+      for (size_t i = 0; i < one.size(); ++i) CHECK(one[i] == all[one.size() + i]);
+      CHECK(ops::conv2d(in.x.narrowed(0, 0), in.w, t.options).shape() == Shape{0, 5, 7, 4});
+    }
 }
 
 TEST_CASE("packed weights follow an edit of the weights") {
-  Inputs in = make(kCases[1], DType::f32, false);
-  const autograd::NoGrad off;
-  const auto before = ops::conv2d(in.x, in.w, kCases[1].options).to_vector<float>();
-  in.w.mutable_data<float>()[0] += 1;
-  const auto after = ops::conv2d(in.x, in.w, kCases[1].options).to_vector<float>();
-  CHECK(before != after);
-  in.w.mutable_data<float>()[0] -= 1;
+  for (Device* dev : test::devices())
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      CAPTURE(dev->name());
+      Inputs in = make(kCases[1], dtype, false, *dev);
+      const autograd::NoGrad off;
+      const auto run = [&] { return ops::conv2d(in.x, in.w, kCases[1].options).to(DType::f32).to_vector<float>(); };
+      const auto before = run();
+      CHECK(run() == before);
+      auto edited = in.w.to_vector<float>();
+      edited[0] += 1;
+      in.w.copy_from(Tensor::from(edited, in.w.shape(), *dev));
+      CHECK(run() != before);
+    }
 }
 
 TEST_CASE("convolution's messages name the shapes") {
@@ -112,4 +188,6 @@ TEST_CASE("convolution's messages name the shapes") {
   CHECK_THROWS_WITH_AS(
       ops::conv2d(x, Tensor::zeros({2, 7, 7, 8}, DType::f32, dev)),
       "conv2d: the kernel of [2, 7, 7, 8] with dilation 1 is larger than x [1, 4, 4, 8] with padding 0", Error);
+  CHECK_THROWS_WITH_AS(ops::conv2d(x.to(DType::bf16), Tensor::zeros({2, 3, 3, 8}, DType::bf16, dev)),
+                       "conv2d: weight is bf16 [2, 3, 3, 8] cpu, want f32 [k, r, s, c]", Error);
 }

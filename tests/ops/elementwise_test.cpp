@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "autograd/node.h"
+#include "ops/cast.h"
 #include "ops/reduce.h"
 #include "tensor/error.h"
 #include "tests/support/devices.h"
@@ -15,67 +17,184 @@ using namespace az;
 namespace {
 
 const std::vector<int64_t> kLengths = {0, 1, 31, 32, 33, 257, 40000};
+constexpr double kBf16 = 0x1p-8;  // half a step of bf16, relative
 
+std::vector<double> host(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
+
+/// Values of an op at odd lengths, aligned and not, and its gradients in double.
 template <class Op, class F>
-void check_map(Op op, F reference, double tolerance) {
+void check_map(Op op, F reference, double tolerance, DType dtype = DType::f32) {
   for (Device* device : test::devices())
-    for (const int64_t n : kLengths) {
-      CAPTURE(n);
-      const Tensor x = test::uniform({n}, -6, 6, DType::f32, *device);
-      const auto y = op(x).template to_vector<float>();
-      const auto in = x.to_vector<float>();
-      for (size_t i = 0; i < y.size(); ++i) {
-        const double want = reference(static_cast<double>(in[i]));
-        CHECK(std::abs(y[i] - want) <= tolerance * std::max(1.0, std::abs(want)));
+    for (const int64_t n : kLengths)
+      for (const int64_t skipped : {0, 1}) {
+        CAPTURE(n);
+        CAPTURE(skipped);
+        const Tensor x = test::uniform({n + skipped}, -6, 6, dtype, *device).narrowed(skipped, n);
+        const std::vector<double> y = host(op(x));
+        const std::vector<double> in = host(x);
+        REQUIRE(y.size() == in.size());
+        double worst = 0;
+        for (size_t i = 0; i < y.size(); ++i) {
+          const double want = reference(in[i]);
+          worst = std::max(worst, std::abs(y[i] - want) / std::max(1.0, std::abs(want)));
+        }
+        CHECK(worst <= tolerance);
+        if (n > 0 && n < 1000 && dtype == DType::f32) {
+          const auto check = test::check_gradients([&](const auto& t) { return op(t[0]); }, {x.to(DType::f64)});
+          CHECK_MESSAGE(check.worst < 1e-7, check.where);
+        }
       }
-      if (n > 0) {
-        const auto check = test::check_gradients([&](const auto& in) { return op(in[0]); }, {x.to(DType::f64)});
-        CHECK_MESSAGE(check.worst < 1e-7, check.where);
-      }
-    }
 }
+
+/// Gradient of sum(op(x) * w) with respect to x, w and x drawn.
+template <class Op>
+std::vector<double> gradient_of(Op op, int64_t n, DType dtype, Device& device) {
+  Tensor x = test::uniform({n}, -2, 2, dtype, device, 5);
+  autograd::set_requires_grad(x, true);
+  const Tensor y = ops::cast(op(x), DType::f32);
+  autograd::backward(ops::weighted_sum(y, test::uniform({n}, -1, 1, DType::f32, device, 6)));
+  CHECK(autograd::grad(x).dtype() == dtype);
+  return host(autograd::grad(x));
+}
+
+const auto kRelu = [](const Tensor& x) { return ops::relu(x); };
+const auto kExp = [](const Tensor& x) { return ops::exp(x); };
+const auto kSigmoid = [](const Tensor& x) { return ops::sigmoid(x); };
+const auto kScale = [](const Tensor& x) { return ops::scale(x, -2.5); };
+const auto kAdd = [](const Tensor& x) { return ops::add(x, x); };
 
 }  // namespace
 
 TEST_CASE("maps agree with their formulas and their own differences") {
-  // 2e-7: expf is good to 1 ulp, and one division follows.
-  check_map([](const Tensor& x) { return ops::exp(x); }, [](double v) { return std::exp(v); }, 2e-7);
-  check_map([](const Tensor& x) { return ops::sigmoid(x); }, [](double v) { return 1 / (1 + std::exp(-v)); }, 2e-7);
-  check_map([](const Tensor& x) { return ops::relu(x); }, [](double v) { return v > 0 ? v : 0; }, 0);
-  check_map([](const Tensor& x) { return ops::scale(x, -2.5); }, [](double v) { return -2.5 * v; }, 1e-7);
+  // 3e-7: expf is good to 2 ulp, and one division follows.
+  check_map(
+      kExp, [](double v) { return std::exp(v); }, 3e-7);
+  check_map(
+      kSigmoid, [](double v) { return 1 / (1 + std::exp(-v)); }, 3e-7);
+  check_map(
+      kRelu, [](double v) { return v > 0 ? v : 0; }, 0);
+  check_map(
+      kScale, [](double v) { return -2.5 * v; }, 1e-7);
+  check_map(
+      kAdd, [](double v) { return 2 * v; }, 0);
+}
+
+TEST_CASE("maps of bf16 are rounded once; exponentials of bf16 are f32") {
+  check_map(
+      kExp, [](double v) { return std::exp(v); }, 3e-7, DType::bf16);
+  check_map(
+      kSigmoid, [](double v) { return 1 / (1 + std::exp(-v)); }, 3e-7, DType::bf16);
+  check_map(
+      kRelu, [](double v) { return v > 0 ? v : 0; }, 0, DType::bf16);
+  check_map(
+      kScale, [](double v) { return -2.5 * v; }, kBf16, DType::bf16);
+  check_map(
+      kAdd, [](double v) { return 2 * v; }, 0, DType::bf16);
+}
+
+TEST_CASE("gradients of every type are the same on all devices") {
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f64})
+    for (Device* device : test::devices()) {
+      CHECK(gradient_of(kRelu, 257, dtype, *device) == gradient_of(kRelu, 257, dtype, test::cpu()));
+      CHECK(gradient_of(kScale, 257, dtype, *device) == gradient_of(kScale, 257, dtype, test::cpu()));
+      CHECK(gradient_of(kAdd, 257, dtype, *device) == gradient_of(kAdd, 257, dtype, test::cpu()));
+      const auto got = gradient_of(kSigmoid, 257, dtype, *device),
+                 want = gradient_of(kSigmoid, 257, dtype, test::cpu());
+      // The two devices' expf differ by 2 ulp, which may turn one rounding to bf16.
+      for (size_t i = 0; i < got.size(); ++i) CHECK(std::abs(got[i] - want[i]) < (dtype == DType::bf16 ? kBf16 : 1e-6));
+    }
 }
 
 TEST_CASE("add, exp_scaled, reshape, narrow and concat_levels have the right gradients") {
-  Device& dev = test::cpu();
-  const Tensor a = test::uniform({3, 5}, -1, 1, DType::f64, dev, 1);
-  const Tensor b = test::uniform({3, 5}, -1, 1, DType::f64, dev, 2);
-  const Tensor s = test::uniform({1}, 0.5, 1, DType::f64, dev, 3);
-  CHECK(test::check_gradients([](const auto& in) { return ops::add(in[0], in[1]); }, {a, b}).worst < 1e-8);
-  CHECK(test::check_gradients([](const auto& in) { return ops::exp_scaled(in[0], in[1]); }, {a, s}).worst < 1e-7);
-  const auto limited = [](const auto& in) { return ops::exp_scaled(in[0], in[1], 0.3); };
-  CHECK(test::check_gradients(limited, {a, s}).worst < 1e-7);
-  CHECK(test::check_gradients(
-            [](const auto& in) {
-              return ops::narrow(ops::reshape(in[0], {5, 3}), 1, 2);
-            },
-            {a})
-            .worst < 1e-8);
-  const Tensor p3 = test::uniform({2, 3, 2, 4}, -1, 1, DType::f64, dev, 4);
-  const Tensor p4 = test::uniform({2, 1, 2, 4}, -1, 1, DType::f64, dev, 5);
-  CHECK(test::check_gradients([](const auto& in) { return ops::concat_levels(in); }, {p3, p4}).worst < 1e-8);
-  const auto joined = ops::concat_levels({p3, p4}).to_vector<double>();
-  CHECK(joined[(0 * 8 + 6) * 4] == p4.to_vector<double>()[0]);
-  CHECK(joined[(1 * 8 + 0) * 4] == p3.to_vector<double>()[6 * 4]);
+  for (Device* device : test::devices()) {
+    Device& dev = *device;
+    const Tensor a = test::uniform({3, 5}, -1, 1, DType::f64, dev, 1);
+    const Tensor b = test::uniform({3, 5}, -1, 1, DType::f64, dev, 2);
+    const Tensor s = test::uniform({1}, 0.5, 1, DType::f64, dev, 3);
+    CHECK(test::check_gradients([](const auto& in) { return ops::add(in[0], in[1]); }, {a, b}).worst < 1e-8);
+    CHECK(test::check_gradients([](const auto& in) { return ops::exp_scaled(in[0], in[1]); }, {a, s}).worst < 1e-7);
+    const auto limited = [](const auto& in) { return ops::exp_scaled(in[0], in[1], 0.3); };
+    CHECK(test::check_gradients(limited, {a, s}).worst < 1e-7);
+    CHECK(test::check_gradients(
+              [](const auto& in) {
+                return ops::narrow(ops::reshape(in[0], {5, 3}), 1, 2);
+              },
+              {a})
+              .worst < 1e-8);
+    const Tensor p3 = test::uniform({2, 3, 2, 4}, -1, 1, DType::f64, dev, 4);
+    const Tensor p4 = test::uniform({2, 1, 2, 4}, -1, 1, DType::f64, dev, 5);
+    CHECK(test::check_gradients([](const auto& in) { return ops::concat_levels(in); }, {p3, p4}).worst < 1e-8);
+  }
+}
+
+TEST_CASE("exp_scaled and its scale's gradient follow their formulas at odd lengths") {
+  constexpr double kLimit = 2.5;
+  for (Device* device : test::devices())
+    for (const int64_t n : kLengths) {
+      CAPTURE(n);
+      Tensor x = test::uniform({n + 1}, -3, 3, DType::f32, *device, 8).narrowed(1, n);
+      Tensor s = Tensor::full({1}, 1.25, DType::f32, *device);
+      autograd::set_requires_grad(x, true);
+      autograd::set_requires_grad(s, true);
+      const Tensor y = ops::exp_scaled(x, s, kLimit);
+      const Tensor w = test::uniform({n}, -1, 1, DType::f32, *device, 9);
+      autograd::backward(ops::weighted_sum(y, w));
+      const auto vx = host(x), vy = host(y), vw = host(w), dx = host(autograd::grad(x));
+      double worst = 0, ds = 0, size = 1;
+      for (size_t i = 0; i < vx.size(); ++i) {
+        const double z = 1.25 * vx[i], want = std::exp(std::min(z, kLimit));
+        const double dz = z < kLimit ? vw[i] * want : 0;
+        worst = std::max({worst, std::abs(vy[i] - want) / want, std::abs(dx[i] - dz * 1.25) / std::max(1.0, want)});
+        ds += dz * vx[i];
+        size += std::abs(dz * vx[i]);
+      }
+      CHECK(worst < 1e-6);  // a rounding of z times exp's slope, expf's own 2 ulp, two more roundings
+      CHECK(std::abs(host(autograd::grad(s))[0] - ds) < 1e-6 * size);
+    }
+}
+
+TEST_CASE("concat_levels joins levels of any type image by image, and hands each its gradient") {
+  const std::vector<Shape> shapes = {{3, 5, 7, 3}, {3, 1, 2, 3}, {3, 0, 4, 3}, {3, 1, 1, 3}};
+  for (Device* device : test::devices())
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f64, DType::i32, DType::u8}) {
+      std::vector<Tensor> levels;
+      std::vector<double> want;
+      for (size_t l = 0; l < shapes.size(); ++l) {
+        const Shape larger{shapes[l][0] + 1, shapes[l][1], shapes[l][2], shapes[l][3]};
+        levels.push_back(test::uniform(larger, 0, 99, dtype, *device, l).narrowed(1, 3));  // not aligned
+      }
+      for (size_t n = 0; n < 3; ++n)
+        for (const Tensor& x : levels) {
+          const auto v = host(x.narrowed(static_cast<int64_t>(n), 1));
+          want.insert(want.end(), v.begin(), v.end());
+        }
+      CHECK(host(ops::concat_levels(levels)) == want);
+    }
+  for (Device* device : test::devices())
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      std::vector<Tensor> levels;
+      for (const Shape& s : shapes) levels.push_back(test::uniform(s, -1, 1, dtype, *device));
+      for (Tensor& x : levels) autograd::set_requires_grad(x, true);
+      const Tensor joined = ops::concat_levels(levels);
+      const Tensor w = test::uniform(joined.shape(), -1, 1, dtype, *device, 3);
+      autograd::backward(ops::weighted_sum(ops::cast(joined, DType::f32), ops::cast(w, DType::f32)));
+      std::vector<Tensor> gradients;
+      for (const Tensor& x : levels) gradients.push_back(autograd::grad(x));
+      CHECK(host(ops::concat_levels(gradients)) == host(w));
+    }
 }
 
 TEST_CASE("a tensor used twice gets the sum of its gradients, and a leaf's gradients add up") {
-  Tensor x = Tensor::full({4}, 3.0, DType::f64, test::cpu());
-  autograd::set_requires_grad(x, true);
-  const auto loss = [&] { return ops::sum(ops::add(ops::scale(x, 2), ops::add(x, x))); };
-  autograd::backward(loss());
-  CHECK(autograd::grad(x).to_vector<double>()[2] == 4.0);
-  autograd::backward(loss());
-  CHECK(autograd::grad(x).to_vector<double>()[2] == 8.0);
+  for (Device* device : test::devices())
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
+      Tensor x = Tensor::full({257}, 3.0, dtype, *device);
+      autograd::set_requires_grad(x, true);
+      const auto loss = [&] { return ops::sum(ops::cast(ops::add(ops::scale(x, 2), ops::add(x, x)), DType::f32)); };
+      autograd::backward(loss());
+      CHECK(host(autograd::grad(x)) == std::vector<double>(257, 4.0));
+      autograd::backward(loss());
+      CHECK(host(autograd::grad(x)) == std::vector<double>(257, 8.0));
+    }
 }
 
 TEST_CASE("an edit in place between forward and backward is an error") {
@@ -90,32 +209,45 @@ TEST_CASE("an edit in place between forward and backward is an error") {
 }
 
 TEST_CASE("no_grad records nothing, and a step's memory is the same the second time") {
-  Tensor x = Tensor::full({64, 64}, 0.1, DType::f32, test::cpu());
-  autograd::set_requires_grad(x, true);
-  {
-    const autograd::NoGrad off;
-    CHECK_FALSE(autograd::requires_grad(ops::exp(x)));
+  for (Device* device : test::devices()) {
+    Tensor x = Tensor::full({64, 64}, 0.1, DType::f32, *device);
+    autograd::set_requires_grad(x, true);
+    {
+      const autograd::NoGrad off;
+      CHECK_FALSE(autograd::requires_grad(ops::exp(x)));
+    }
+    Allocator& memory = device->allocator();
+    const auto step = [&] {
+      const StepScope scope(memory, 1);
+      Tensor y = x;
+      for (int i = 0; i < 5; ++i) y = ops::sigmoid(ops::add(y, x));
+      autograd::backward(ops::sum(y));
+      autograd::clear_grad(x);
+    };
+    step();
+    step();
+    const auto before = memory.stats();
+    step();
+    const auto after = memory.stats();
+    CHECK(after.live_bytes == before.live_bytes);
+    CHECK(after.raw_allocations == before.raw_allocations);
   }
-  Allocator& memory = test::cpu().allocator();
-  const auto step = [&] {
-    const StepScope scope(memory, 1);
-    Tensor y = x;
-    for (int i = 0; i < 5; ++i) y = ops::sigmoid(ops::add(y, x));
-    autograd::backward(ops::sum(y));
-    autograd::clear_grad(x);
-  };
-  step();
-  step();
-  const auto before = memory.stats();
-  step();
-  const auto after = memory.stats();
-  CHECK(after.live_bytes == before.live_bytes);
-  CHECK(after.raw_allocations == before.raw_allocations);
+}
+
+TEST_CASE("Tensor::full fills every type") {
+  for (Device* device : test::devices())
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f64, DType::i32, DType::i64, DType::u8})
+      for (const int64_t n : {0, 1, 33, 4097})
+        CHECK(host(Tensor::full({n}, 7, dtype, *device)) == std::vector<double>(static_cast<size_t>(n), 7.0));
 }
 
 TEST_CASE("messages name the op and the shapes") {
   Device& dev = test::cpu();
   CHECK_THROWS_WITH_AS(ops::add(Tensor::zeros({2}, DType::f32, dev), Tensor::zeros({3}, DType::f32, dev)),
                        "add: f32 [2] cpu and f32 [3] cpu do not match", Error);
-  CHECK_THROWS_WITH_AS(ops::exp(Tensor::zeros({3}, DType::i32, dev)), "exp: x is i32 [3] cpu, want f32 or f64", Error);
+  CHECK_THROWS_WITH_AS(ops::exp(Tensor::zeros({3}, DType::i32, dev)), "exp: x is i32 [3] cpu, want f32, bf16 or f64",
+                       Error);
+  const Tensor level = Tensor::zeros({1, 1, 1, 1}, DType::f32, dev);
+  CHECK_THROWS_WITH_AS(ops::concat_levels(std::vector<Tensor>(9, level)), "concat_levels: 9 levels, want 1 to 8",
+                       Error);
 }

@@ -13,8 +13,33 @@ using namespace az;
 
 namespace {
 
-Tensor random(const Shape& shape, DType dtype, uint64_t seed) {
-  return test::uniform(shape, -1, 1, dtype, test::cpu(), seed);
+Tensor random(const Shape& shape, DType dtype, uint64_t seed, Device& dev = test::cpu()) {
+  return test::uniform(shape, -1, 1, DType::f32, test::cpu(), seed).to(dtype).to(dev);
+}
+
+/// The product of the two as they are stored, in double.
+std::vector<double> products(const Tensor& a, const Tensor& b, int64_t batch, int64_t m, int64_t n, int64_t k, bool ta,
+                             bool tb) {
+  const auto av = a.to(DType::f64).to_vector<double>(), bv = b.to(DType::f64).to_vector<double>();
+  std::vector<double> want;
+  for (int64_t e = 0; e < std::max<int64_t>(batch, 1); ++e)
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) {
+        double sum = 0;
+        for (int64_t p = 0; p < k; ++p)
+          sum += av[static_cast<size_t>(e * m * k + (ta ? p * m + i : i * k + p))] *
+                 bv[static_cast<size_t>(e * k * n + (tb ? j * k + p : p * n + j))];
+        want.push_back(sum);
+      }
+  return want;
+}
+
+double worst(const Tensor& got, const std::vector<double>& want) {
+  const auto values = got.to(DType::f64).to_vector<double>();
+  REQUIRE(values.size() == want.size());
+  double error = 0;
+  for (size_t i = 0; i < want.size(); ++i) error = std::max(error, std::abs(values[i] - want[i]));
+  return error;
 }
 
 /// [rows, columns] with a batch where batch > 0, the two exchanged where transposed.
@@ -26,34 +51,28 @@ Shape stored(int64_t batch, int64_t rows, int64_t columns, bool transposed) {
 }  // namespace
 
 TEST_CASE("matmul agrees with the sum of products, transposed or not, batched or not") {
-  for (const int64_t batch : {0, 1, 3})
-    for (const auto& [m, n, k] :
-         {std::array<int64_t, 3>{1, 1, 1}, {31, 33, 32}, {5, 257, 1}, {64, 1, 129}, {0, 3, 2}, {2, 3, 0}})
-      for (const bool ta : {false, true})
-        for (const bool tb : {false, true}) {
-          CAPTURE(batch);
-          CAPTURE(m);
-          CAPTURE(n);
-          CAPTURE(k);
-          const Tensor a = random(stored(batch, m, k, ta), DType::f32, 1);
-          const Tensor b = random(stored(batch, k, n, tb), DType::f32, 2);
-          const Tensor y = ops::matmul(a, b, ta, tb);
-          REQUIRE(y.shape() == stored(batch, m, n, false));
-          const auto av = a.to_vector<float>(), bv = b.to_vector<float>(), yv = y.to_vector<float>();
-          const auto wide = ops::matmul(a.to(DType::f64), b.to(DType::f64), ta, tb).to_vector<double>();
-          double worst = 0, worst_wide = 0;
-          for (int64_t at = 0; at < y.numel(); ++at) {
-            const int64_t e = at / (m * n), i = at / n % m, j = at % n;
-            double want = 0;
-            for (int64_t p = 0; p < k; ++p)
-              want += static_cast<double>(av[static_cast<size_t>(e * m * k + (ta ? p * m + i : i * k + p))]) *
-                      static_cast<double>(bv[static_cast<size_t>(e * k * n + (tb ? j * k + p : p * n + j))]);
-            worst = std::max(worst, std::abs(static_cast<double>(yv[static_cast<size_t>(at)]) - want));
-            worst_wide = std::max(worst_wide, std::abs(wide[static_cast<size_t>(at)] - want));
-          }
-          CHECK(worst <= 1e-7 * static_cast<double>(k + 1));  // k roundings of partial sums near 1
-          CHECK(worst_wide <= 1e-12);
-        }
+  for (Device* dev : test::devices())
+    for (const int64_t batch : {0, 1, 3})
+      for (const auto& [m, n, k] :
+           {std::array<int64_t, 3>{1, 1, 1}, {31, 33, 32}, {5, 257, 1}, {64, 1, 129}, {0, 3, 2}, {2, 3, 0}})
+        for (const bool ta : {false, true})
+          for (const bool tb : {false, true})
+            for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
+              CAPTURE(dev->name());
+              CAPTURE(batch);
+              CAPTURE(m);
+              CAPTURE(n);
+              CAPTURE(k);
+              const Tensor a = random(stored(batch, m, k, ta), dtype, 1, *dev);
+              const Tensor b = random(stored(batch, k, n, tb), dtype, 2, *dev);
+              const Tensor y = ops::matmul(a, b, ta, tb);
+              REQUIRE(y.shape() == stored(batch, m, n, false));
+              CHECK(y.dtype() == dtype);
+              // k roundings of partial sums near 1; bf16 rounds a sum of up to 16 by half a step besides.
+              const double f32 = 1e-7 * static_cast<double>(k + 1);
+              const double tolerance = dtype == DType::f64 ? 1e-12 : dtype == DType::f32 ? f32 : f32 + 0x1p-5;
+              CHECK(worst(y, products(a, b, batch, m, n, k, ta, tb)) <= tolerance);
+            }
 }
 
 TEST_CASE("oneDNN and the plain twin agree at a real size") {
@@ -68,14 +87,16 @@ TEST_CASE("oneDNN and the plain twin agree at a real size") {
 }
 
 TEST_CASE("gradients of matmul") {
-  for (const int64_t batch : {0, 2})
-    for (const bool ta : {false, true})
-      for (const bool tb : {false, true}) {
-        const auto check = test::check_gradients(
-            [&](const auto& in) { return ops::matmul(in[0], in[1], ta, tb); },
-            {random(stored(batch, 5, 7, ta), DType::f64, 1), random(stored(batch, 7, 3, tb), DType::f64, 2)});
-        CHECK_MESSAGE(check.worst < 1e-8, check.where);
-      }
+  for (Device* dev : test::devices())
+    for (const int64_t batch : {0, 2})
+      for (const bool ta : {false, true})
+        for (const bool tb : {false, true}) {
+          CAPTURE(dev->name());
+          const auto check = test::check_gradients([&](const auto& in) { return ops::matmul(in[0], in[1], ta, tb); },
+                                                   {random(stored(batch, 5, 7, ta), DType::f64, 1, *dev),
+                                                    random(stored(batch, 7, 3, tb), DType::f64, 2, *dev)});
+          CHECK_MESSAGE(check.worst < 1e-8, check.where);
+        }
 }
 
 TEST_CASE("messages of matmul") {
@@ -89,5 +110,5 @@ TEST_CASE("messages of matmul") {
   CHECK_THROWS_WITH_AS(ops::matmul(a, Tensor::zeros({2, 3}, DType::f64, dev)), doctest::Contains("do not match"),
                        Error);
   CHECK_THROWS_WITH_AS(ops::matmul(Tensor::zeros({2, 2}, DType::i32, dev), a),
-                       "matmul: a is i32 [2, 2] cpu, want f32 or f64", Error);
+                       "matmul: a is i32 [2, 2] cpu, want f32, bf16 or f64", Error);
 }

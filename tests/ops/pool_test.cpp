@@ -4,8 +4,10 @@
 #include <omp.h>
 
 #include <cmath>
+#include <functional>
 
 #include "autograd/node.h"
+#include "ops/cast.h"
 #include "ops/reduce.h"
 #include "tensor/error.h"
 #include "tests/support/devices.h"
@@ -21,7 +23,16 @@ struct Case {
 };
 const std::vector<Case> kCases = {{1, 1, 1, 3, 1, 1, 0},  {2, 2, 3, 17, 2, 2, 0},   {1, 7, 31, 64, 3, 2, 1},
                                   {2, 33, 7, 1, 3, 1, 1}, {1, 3, 33, 257, 3, 3, 0}, {1, 9, 8, 16, 5, 2, 2},
-                                  {1, 1, 1, 65, 3, 2, 1}, {1, 20, 17, 2, 15, 4, 7}};
+                                  {1, 1, 1, 65, 3, 2, 1}, {1, 20, 17, 2, 15, 4, 7}, {1, 4, 5, 31, 2, 1, 0},
+                                  {2, 5, 4, 33, 3, 2, 1}, {0, 4, 5, 32, 3, 2, 1},   {2, 6, 5, 32, 3, 2, 1}};
+
+/// The same elements one element further on, so that no pixel begins at a multiple of 16 bytes.
+Tensor shifted(const Tensor& x) {
+  Tensor wide = Tensor::empty({x.numel() + 1}, x.dtype(), x.device());
+  Tensor view = wide.narrowed(1, x.numel()).reshaped(x.shape());
+  view.copy_from(x);
+  return view;
+}
 
 /// Values and the places of the first maxima, window by window from the definition.
 struct Reference {
@@ -52,48 +63,79 @@ Reference reference(const std::vector<double>& x, const Case& k) {
   return r;
 }
 
-/// y and dx for dy = 1, 2, 3, ...
-std::pair<Tensor, Tensor> run(Tensor x, const Case& k) {
+std::vector<double> doubles(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
+
+/// y and dx, for dy rounded to y's type, in f64.
+struct Run {
+  Shape shape;
+  std::vector<double> y, dx;
+};
+Run run(Tensor x, const Case& k, const std::function<double(size_t)>& dy_at) {
   autograd::set_requires_grad(x, true);
   const Tensor y = ops::max_pool(x, k.kernel, k.stride, k.padding);
   std::vector<double> dy(static_cast<size_t>(y.numel()));
-  for (size_t i = 0; i < dy.size(); ++i) dy[i] = static_cast<double>(i + 1);
-  autograd::backward(ops::weighted_sum(y, Tensor::from(dy, y.shape(), y.device()).to(y.dtype())));
-  return {y, autograd::grad(x)};
+  for (size_t i = 0; i < dy.size(); ++i) dy[i] = dy_at(i);
+  const DType sum_type = y.dtype() == DType::bf16 ? DType::f32 : y.dtype();
+  const Tensor w = Tensor::from(dy, y.shape(), y.device()).to(sum_type);
+  autograd::backward(ops::weighted_sum(ops::cast(y, sum_type), w));
+  return {y.shape(), doubles(y), doubles(autograd::grad(x))};
 }
+double ordinal(size_t i) { return static_cast<double>(i + 1); }
 
 }  // namespace
 
 TEST_CASE("max_pool takes the largest value, and its gradient goes to the first of equal ones") {
-  for (const Case& k : kCases)
-    for (const DType dtype : {DType::f32, DType::f64})
-      for (const bool ties : {false, true}) {
+  for (Device* device : test::devices())
+    for (const Case& k : kCases)
+      for (const DType dtype : {DType::f32, DType::f64})
+        for (const bool ties : {false, true}) {
+          CAPTURE(device->name());
+          CAPTURE(k.c);
+          CAPTURE(k.kernel);
+          // Whole numbers -3..3 repeat inside a window.
+          auto values = doubles(test::uniform({k.n, k.h, k.w, k.c}, -3, 3, dtype, test::cpu()));
+          if (ties)
+            for (double& v : values) v = std::round(v);
+          const Tensor x = Tensor::from(values, {k.n, k.h, k.w, k.c}, *device).to(dtype);
+          const Reference want = reference(values, k);
+          std::vector<double> sums(values.size());
+          for (size_t i = 0; i < want.from.size(); ++i) sums[want.from[i]] += ordinal(i);
+          for (const bool aligned : {true, false}) {
+            const Run got = run(aligned ? x.clone() : shifted(x), k, ordinal);
+            REQUIRE(got.shape == Shape{k.n, want.h, want.w, k.c});
+            CHECK(got.y == want.y);
+            CHECK(got.dx == sums);  // sums of whole numbers are exact
+          }
+        }
+}
+
+TEST_CASE("max_pool in bf16 is the f32 op on the rounded input, rounded") {
+  const auto gradient = [](size_t i) { return doubles(test::uniform({1}, -1, 1, DType::bf16, test::cpu(), i))[0]; };
+  for (Device* device : test::devices())
+    for (const Case& k : kCases)
+      for (const bool aligned : {true, false}) {
+        CAPTURE(device->name());
         CAPTURE(k.c);
-        CAPTURE(k.kernel);
-        // Whole numbers -3..3 repeat inside a window.
-        Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -3, 3, DType::f64, test::cpu());
-        if (ties)
-          for (int64_t i = 0; i < x.numel(); ++i) x.mutable_data<double>()[i] = std::round(x.data<double>()[i]);
-        x = x.to(dtype).clone();
-        const Reference want = reference(x.to(DType::f64).to_vector<double>(), k);
-        const auto [y, dx] = run(x, k);
-        REQUIRE(y.shape() == Shape{k.n, want.h, want.w, k.c});
-        CHECK(y.to(DType::f64).to_vector<double>() == want.y);
-        std::vector<double> sums(static_cast<size_t>(x.numel()));
-        for (size_t i = 0; i < want.from.size(); ++i) sums[want.from[i]] += static_cast<double>(i + 1);
-        CHECK(dx.to(DType::f64).to_vector<double>() == sums);  // sums of whole numbers are exact
+        const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -3, 3, DType::bf16, *device);
+        const Run got = run(aligned ? x.clone() : shifted(x), k, gradient);
+        const Run want = run(x.to(test::cpu()).to(DType::f32), k, gradient);
+        CHECK(got.y == want.y);  // a maximum is one of the inputs
+        CHECK(got.dx == doubles(Tensor::from(want.dx, {k.n, k.h, k.w, k.c}, test::cpu()).to(DType::bf16)));
       }
 }
 
 TEST_CASE("max_pool lets NaN and -inf through, and has a right gradient by differences") {
-  Tensor x = Tensor::full({1, 2, 4, 1}, -INFINITY, DType::f32, test::cpu());
-  x.mutable_data<float>()[1] = NAN;
-  const auto y = ops::max_pool(x, 2, 2, 0).to_vector<float>();
-  CHECK(std::isnan(y[0]));
-  CHECK(y[1] == -INFINITY);
-  const Tensor d = test::uniform({1, 7, 6, 3}, -1, 1, DType::f64, test::cpu());
-  const auto check = test::check_gradients([](const auto& t) { return ops::max_pool(t[0], 3, 2, 1); }, {d}, 1e-6, 200);
-  CHECK_MESSAGE(check.worst < 1e-8, check.where);
+  for (Device* device : test::devices()) {
+    std::vector<float> values(8, -INFINITY);
+    values[1] = NAN;
+    const auto y = ops::max_pool(Tensor::from(values, {1, 2, 4, 1}, *device), 2, 2, 0).to_vector<float>();
+    CHECK(std::isnan(y[0]));
+    CHECK(y[1] == -INFINITY);
+    const Tensor d = test::uniform({1, 7, 6, 3}, -1, 1, DType::f64, *device);
+    const auto check =
+        test::check_gradients([](const auto& t) { return ops::max_pool(t[0], 3, 2, 1); }, {d}, 1e-6, 200);
+    CHECK_MESSAGE(check.worst < 1e-8, check.where);
+  }
 }
 
 TEST_CASE("max_pool gives the same bits for any number of threads") {
@@ -101,12 +143,12 @@ TEST_CASE("max_pool gives the same bits for any number of threads") {
   const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -3, 3, DType::f32, test::cpu());
   const int threads = omp_get_max_threads();
   omp_set_num_threads(1);
-  const auto one = run(x.clone(), k);
+  const Run one = run(x.clone(), k, ordinal);
   omp_set_num_threads(2);
-  const auto two = run(x.clone(), k);
+  const Run two = run(x.clone(), k, ordinal);
   omp_set_num_threads(threads);
-  CHECK(one.first.to_vector<float>() == two.first.to_vector<float>());
-  CHECK(one.second.to_vector<float>() == two.second.to_vector<float>());
+  CHECK(one.y == two.y);
+  CHECK(one.dx == two.dx);
 }
 
 TEST_CASE("max_pool names what does not fit") {

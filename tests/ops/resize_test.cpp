@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "autograd/node.h"
+#include "ops/cast.h"
 #include "ops/reduce.h"
 #include "tensor/error.h"
 #include "tests/support/devices.h"
@@ -21,7 +22,18 @@ struct Case {
 };
 const std::vector<Case> kCases = {{1, 1, 1, 3, 1, 1},    {2, 3, 7, 17, 6, 14}, {1, 7, 3, 64, 31, 33},
                                   {1, 31, 33, 16, 7, 2}, {2, 2, 1, 257, 3, 5}, {1, 33, 31, 1, 1, 7},
-                                  {1, 5, 6, 3, 5, 6},    {1, 4, 4, 2, 8, 4}};
+                                  {1, 5, 6, 3, 5, 6},    {1, 4, 4, 2, 8, 4},   {2, 3, 5, 32, 6, 10},
+                                  {1, 4, 3, 33, 9, 5},   {0, 4, 3, 31, 8, 6},  {1, 2, 3, 31, 4, 6}};
+
+std::vector<double> doubles(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
+
+/// The same elements one element further on, so that no pixel begins at a multiple of 16 bytes.
+Tensor shifted(const Tensor& x) {
+  Tensor wide = Tensor::empty({x.numel() + 1}, x.dtype(), x.device());
+  Tensor view = wide.narrowed(1, x.numel()).reshaped(x.shape());
+  view.copy_from(x);
+  return view;
+}
 
 /// The pixel of [h, w, c] at rows and columns that may lie between pixels, from the definition.
 double sample(const std::vector<double>& x, const Case& k, int64_t n, double i, double j, int64_t c) {
@@ -54,23 +66,27 @@ void check_values(const Tensor& x, const Tensor& y, const Case& k, double tolera
 
 using Op = std::function<Tensor(const Tensor&)>;
 
-void check_gradient(const Op& op, const Case& k) {
-  const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -1, 1, DType::f64, test::cpu());
+void check_gradient(const Op& op, const Case& k, Device& device) {
+  const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -1, 1, DType::f64, device);
   const auto check =
-      test::check_gradients([&](const auto& t) { return op(t[0]); }, {x}, 1e-3);  // linear: any step will do
+      test::check_gradients([&](const auto& t) { return op(t[0]); }, {x}, 1e-3, 20);  // linear: any step will do
   CHECK_MESSAGE(check.worst < 1e-9, check.where);
 }
 
 }  // namespace
 
 TEST_CASE("resize_nearest copies floor(i * in / out)") {
-  for (const Case& k : kCases)
-    for (const DType dtype : {DType::f32, DType::f64}) {
+  for (Device* device : test::devices())
+    for (const Case& k : kCases) {
+      CAPTURE(device->name());
       CAPTURE(k.to_h);
-      const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -3, 3, dtype, test::cpu());
-      check_values(x, ops::resize_nearest(x, k.to_h, k.to_w), k, 0,
-                   [](int64_t i, int64_t in, int64_t out) { return static_cast<double>(i * in / out); });
-      check_gradient([&](const Tensor& t) { return ops::resize_nearest(t, k.to_h, k.to_w); }, k);
+      const auto source = [](int64_t i, int64_t in, int64_t out) { return static_cast<double>(i * in / out); };
+      for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
+        const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -3, 3, dtype, *device);
+        check_values(x, ops::resize_nearest(x, k.to_h, k.to_w), k, 0, source);
+        check_values(x, ops::resize_nearest(shifted(x), k.to_h, k.to_w), k, 0, source);
+      }
+      check_gradient([&](const Tensor& t) { return ops::resize_nearest(t, k.to_h, k.to_w); }, k, *device);
     }
 }
 
@@ -82,17 +98,44 @@ TEST_CASE("resize_bilinear samples at the documented coordinates") {
   const auto corners = [](int64_t i, int64_t in, int64_t out) {
     return out > 1 ? static_cast<double>(i) * static_cast<double>(in - 1) / static_cast<double>(out - 1) : 0.0;
   };
-  for (const Case& k : kCases)
-    for (const DType dtype : {DType::f32, DType::f64}) {
+  for (Device* device : test::devices())
+    for (const Case& k : kCases) {
+      CAPTURE(device->name());
       CAPTURE(k.to_h);
-      // A coordinate near 32 in float is good to 4e-6, and neighbours differ by up to 6.
-      const double tolerance = dtype == DType::f32 ? 3e-5 : 1e-13;
-      const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -3, 3, dtype, test::cpu());
-      check_values(x, ops::resize_bilinear(x, k.to_h, k.to_w, false), k, tolerance, centres);
-      check_values(x, ops::resize_bilinear(x, k.to_h, k.to_w, true), k, tolerance, corners);
+      for (const DType dtype : {DType::f32, DType::f64}) {
+        // A coordinate near 32 in float is good to 4e-6, and neighbours differ by up to 6.
+        const double tolerance = dtype == DType::f32 ? 3e-5 : 1e-13;
+        const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -3, 3, dtype, *device);
+        check_values(x, ops::resize_bilinear(x, k.to_h, k.to_w, false), k, tolerance, centres);
+        check_values(x, ops::resize_bilinear(shifted(x), k.to_h, k.to_w, true), k, tolerance, corners);
+      }
       for (const bool align : {false, true})
-        check_gradient([&](const Tensor& t) { return ops::resize_bilinear(t, k.to_h, k.to_w, align); }, k);
+        check_gradient([&](const Tensor& t) { return ops::resize_bilinear(t, k.to_h, k.to_w, align); }, k, *device);
     }
+}
+
+TEST_CASE("resizing gives the same bits on every device, and in bf16 those of f32 rounded") {
+  using Bits = std::pair<std::vector<double>, std::vector<double>>;
+  const auto run = [](Tensor x, const Case& k, int how, DType rounded) -> Bits {
+    autograd::set_requires_grad(x, true);
+    const Tensor y =
+        how == 0 ? ops::resize_nearest(x, k.to_h, k.to_w) : ops::resize_bilinear(x, k.to_h, k.to_w, how == 1);
+    const Tensor w = test::uniform(y.shape(), -1, 1, rounded, y.device(), 3).to(DType::f32);
+    autograd::backward(ops::weighted_sum(ops::cast(y, DType::f32), w));
+    return {doubles(y.to(rounded)), doubles(autograd::grad(x).to(rounded))};
+  };
+  for (Device* device : test::devices())
+    for (const Case& k : kCases)
+      for (int how = 0; how < 3; ++how)
+        for (const DType dtype : {DType::f32, DType::bf16})
+          for (const bool aligned : {true, false}) {
+            CAPTURE(device->name());
+            CAPTURE(k.to_h);
+            CAPTURE(how);
+            const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -3, 3, dtype, *device);
+            const Bits want = run(x.to(test::cpu()).to(DType::f32).clone(), k, how, dtype);
+            CHECK(run(aligned ? x.clone() : shifted(x), k, how, dtype) == want);
+          }
 }
 
 TEST_CASE("resizing gives the same bits for any number of threads") {
