@@ -57,7 +57,7 @@ void run(const Arguments& a) {
   for (const auto& file : files) {
     load_weights(*network, file.string(), *device);
     models::PolarDetector detector(*network, config, config.model.head.classes, *device);
-    const auto run = eval::run_polarmask(detector, config, set, *device,
+    const auto run = eval::run_polarmask(detector, config, set,
                                          {.workers = config.data.workers, .show = a.show, .show_score = a.show_score});
     all.push_back(run_json(run, file.string()));
     if (run.segm.ap() > all[best]["segm"]["AP"].get<double>()) best = all.size() - 1;

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cpu/device.h"
+#include "cuda/build.h"
+#include "cuda/device.h"
 #include "eval/report.h"
 
 namespace az::cli {
@@ -21,7 +23,25 @@ const char* instruction_set() {
   return "baseline";
 }
 
+/// What the build's CUDA device is, or why there is none.
+template <bool kBuilt>
+std::string cuda_line() {
+  if constexpr (kBuilt) return cuda::description();
+  return "not in this build";
+}
+
+template <bool kBuilt>
+std::vector<std::string> device_names() {
+  if constexpr (kBuilt)
+    if (cuda::unavailable().empty()) return {"cpu", "cuda"};
+  return {"cpu"};
+}
+
 void run(bool json) {
+  const char* ours = cuda::kBuilt ? "cpu, cuda: own kernels" : "cpu: own kernels";
+  const char* theirs = !cuda::kBuilt     ? "cpu: oneDNN f32"
+                       : cuda::kEmulated ? "cpu: oneDNN f32; cuda: oneDNN in place of cuDNN, cuBLAS"
+                                         : "cpu: oneDNN f32; cuda: cuDNN, cuBLAS";
   const nlohmann::ordered_json info{
       {"version", AZ_VERSION},
       {"compiler", __VERSION__},
@@ -30,9 +50,9 @@ void run(bool json) {
       {"threads", omp_get_max_threads()},
       {"instruction_set", instruction_set()},
       {"onednn", cpu::dnn_version()},
-      {"devices", {"cpu"}},
-      {"cuda", "not in this build"},
-      {"ops", {{"conv, matmul", "cpu: oneDNN f32"}, {"all others", "cpu: own kernels"}}},
+      {"devices", device_names<cuda::kBuilt>()},
+      {"cuda", cuda_line<cuda::kBuilt>()},
+      {"ops", {{"conv, matmul", theirs}, {"all others", ours}}},
   };
   if (json) {
     fmt::print("{}\n", info.dump());

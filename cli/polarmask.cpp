@@ -6,6 +6,8 @@
 #include <filesystem>
 
 #include "cpu/device.h"
+#include "cuda/build.h"
+#include "cuda/device.h"
 #include "models/config.h"
 #include "nn/module.h"
 #include "tensor/error.h"
@@ -16,17 +18,43 @@
 
 namespace az::cli {
 
+namespace {
+
+/// A template, so that a build without CUDA leaves the device out.
+template <bool kBuilt>
+std::unique_ptr<Device> make_cuda_device(bool exact) {
+  if constexpr (kBuilt) return std::make_unique<cuda::CudaDevice>(0, exact);
+  fail("--device cuda: this build has no CUDA device (AZ_CUDA=off, or no toolkit was found); use --device cpu");
+}
+
+/// Whether `auto` means the GPU.
+template <bool kBuilt>
+bool has_gpu() {
+  if constexpr (kBuilt) return !cuda::kEmulated && cuda::unavailable().empty();
+  return false;
+}
+
+}  // namespace
+
 std::unique_ptr<Device> make_device(const std::string& name, bool exact) {
   AZ_CHECK(name == "auto" || name == "cpu" || name == "cuda", "--device {}: want auto, cpu or cuda", name);
-  AZ_CHECK(name != "cuda", "--device cuda: this build has no CUDA device; use --device cpu");
+  if (name == "cuda" || (name == "auto" && has_gpu<cuda::kBuilt>())) return make_cuda_device<cuda::kBuilt>(exact);
   return std::make_unique<cpu::CpuDevice>(exact);
+}
+
+DType activation_dtype(const std::string& name, const Device& device, DType on_gpu) {
+  AZ_CHECK(name == "auto" || name == "f32" || name == "bf16", "--dtype {}: want auto, f32 or bf16", name);
+  if (name == "auto") return device.kind() == DeviceKind::cuda ? on_gpu : DType::f32;
+  return name == "bf16" ? DType::bf16 : DType::f32;
 }
 
 void add_config_options(CLI::App& command, ConfigArguments& a) {
   command.add_option("CONFIG", a.config, "configuration, e.g. configs/polarmask/tiny.toml")->required();
   command.add_option("--set", a.overrides, "key=value that goes before the file, e.g. data.root=coco (repeatable)")
       ->allow_extra_args(false);
-  command.add_option("--device", a.device, "auto, cpu or cuda");
+  command.add_option("--device", a.device, "auto (a GPU where there is one), cpu or cuda");
+  command.add_option("--dtype", a.dtype, "of activations: f32, bf16, or auto (bf16 to train on a GPU, else f32)");
+  command.add_flag("--eager", a.eager, "on a GPU: no CUDA graphs");
 }
 
 models::PolarMaskOptions named_model(const std::string& name) {

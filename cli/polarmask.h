@@ -14,13 +14,19 @@ class App;
 
 namespace az::cli {
 
-/// The device that --device names: auto, cpu or cuda; `exact` for sums in double. Error: cuda, which this build lacks.
+/// The device that --device names: cpu, cuda, or auto, which is a GPU where there is one; `exact` for sums in double.
+/// Error: cuda, where the build or the machine has none: one line that says what is missing.
 std::unique_ptr<Device> make_device(const std::string& name, bool exact = false);
 
-/// What every command that reads a configuration takes: CONFIG, --set and --device.
+/// What --dtype asks of activations: f32, bf16, or auto: `on_gpu` on the CUDA device, f32 elsewhere.
+/// Error: another name.
+DType activation_dtype(const std::string& name, const Device& device, DType on_gpu);
+
+/// What every command that reads a configuration takes: CONFIG, --set, --device, --dtype and --eager.
 struct ConfigArguments {
-  std::string config, device = "auto";
+  std::string config, device = "auto", dtype = "auto";
   std::vector<std::string> overrides;
+  bool eager = false;
 };
 void add_config_options(CLI::App& command, ConfigArguments& arguments);
 

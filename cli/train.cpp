@@ -13,7 +13,7 @@ namespace az::cli {
 namespace {
 
 struct Arguments : ConfigArguments {
-  std::string out, init, resume, dtype = "f32";
+  std::string out, init, resume;
   int64_t max_steps = 0, keep = 0;
 };
 
@@ -27,8 +27,8 @@ void print_counts(const data::ObjectCounts& c) {
 
 void run(const Arguments& a) {
   AZ_CHECK(a.resume.empty() || a.resume == "auto", "--resume {}: want auto", a.resume);
-  AZ_CHECK(a.dtype == "f32", "--dtype {}: training on the CPU is f32", a.dtype);
   const auto device = make_device(a.device);
+  const DType dtype = activation_dtype(a.dtype, *device, DType::bf16);
   LoadedConfig loaded = load_config(a.config, a.overrides);
   models::PolarMaskConfig& config = loaded.polarmask;
   models::PolarDataset train_set = models::read_dataset(config.data, /*validation=*/false);
@@ -39,7 +39,7 @@ void run(const Arguments& a) {
   const auto network = make_network(config, static_cast<int64_t>(data.classes().size()), *device);
   const std::string start = a.init.empty() ? config.train.pretrained : a.init;
   if (!start.empty()) load_weights(*network, start, *device);
-  train::PolarMaskTask task(*network, config, data, validation ? &*validation : nullptr, *device);
+  train::PolarMaskTask task(*network, config, data, validation ? &*validation : nullptr, *device, dtype);
   train::Optimizer optimizer = train::make_optimizer(*network, config.train);
   const train::Schedule schedule = train::make_schedule(config.train, task.steps_per_epoch());
   const train::TrainOptions options{.run = a.out,
@@ -50,9 +50,11 @@ void run(const Arguments& a) {
                                     .checkpoint_every = config.train.checkpoint_interval,
                                     .validate_every = config.train.eval_interval,
                                     .keep_last = a.keep > 0 ? a.keep : config.train.keep,
-                                    .resume = a.resume == "auto"};
-  fmt::print(stderr, "{} pictures, {} classes, {} parameters, {} steps of {} pictures\n", data.size(),
-             data.classes().size(), nn::parameter_count(*network), options.steps, config.train.batch);
+                                    .resume = a.resume == "auto",
+                                    .graphs = !a.eager};
+  fmt::print(stderr, "{}, {}: {} pictures, {} classes, {} parameters, {} steps of {} pictures\n", device->name(),
+             dtype_name(dtype), data.size(), data.classes().size(), nn::parameter_count(*network), options.steps,
+             config.train.batch);
   const train::TrainResult result = train::train(task, optimizer, schedule, options, *device);
   print_counts(task.counts());
   fmt::print("{}: {} steps, {:.1f} s, loss {:.4f}\n", result.checkpoint.string(), result.steps, result.seconds,
@@ -70,7 +72,6 @@ void add_train_command(CLI::App& app) {
   command->add_option("--init", a->init, "weights to start from: ours, .pth or safetensors");
   command->add_option("--max-steps", a->max_steps, "stop after this many steps of the schedule");
   command->add_option("--keep", a->keep, "newest checkpoints kept (train.keep)");
-  command->add_option("--dtype", a->dtype, "f32");
   command->callback([a] { run(*a); });
 }
 

@@ -1,7 +1,7 @@
 # The cuda device. AZ_CUDA: toolkit (nvcc, cuDNN, cuBLAS), emulated (cuda/emulator on the host), off, or auto (toolkit
 # where nvcc, cuDNN and cuBLAS are found). Sets AZ_CUDA_SOURCES, and adds to AZ_DEPENDENCIES_cuda.
 set(AZ_CUDA_ARCHITECTURES 90 CACHE STRING "GPU architectures to build machine code for; of the last one, PTX too")
-set(AZ_CUDA_SOURCES "")
+set(AZ_CUDA_SOURCES cuda/library_map.cpp)  # pure, so that every build tests it
 
 # What only the toolkit builds, and what only the emulation does.
 file(GLOB az_cuda_shared CONFIGURE_DEPENDS cuda/*.cu cuda/*.cpp)

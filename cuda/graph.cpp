@@ -77,12 +77,6 @@ bool GraphCache::run(uint64_t key, const std::function<void()>& work) {
   return false;
 }
 
-int64_t GraphCache::graphs() const {
-  int64_t count = 0;
-  for (const auto& [key, entry] : entries_) count += entry.graph ? 1 : 0;
-  return count;
-}
-
 /// False where the work cannot be captured; it then has not run.
 bool GraphCache::capture(Entry& entry, uint64_t key, const std::function<void()>& work) {
   const uint64_t generation = allocator_.arena_generation();

@@ -47,7 +47,11 @@ class GraphCache {
 
   /// Returns whether it replayed a graph.
   bool run(uint64_t key, const std::function<void()>& work);
-  int64_t graphs() const;
+  int64_t graphs() const {
+    int64_t count = 0;
+    for (const auto& [key, entry] : entries_) count += entry.graph ? 1 : 0;
+    return count;
+  }
   /// Why the last capture that failed did; empty if none has.
   const std::string& failure() const { return failure_; }
 

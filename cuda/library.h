@@ -40,11 +40,14 @@ class Library {
   template <class T>
   void matmul(const MatmulShape& shape, const T* a, const T* b, T* y);
 
-  /// Times the candidate plans of every convolution from here on, the first time each is met, and keeps the fastest
-  /// deterministic one. Error: while the stream captures. No effect on the emulated device.
+  /// f32 products may be rounded to TF32 (10 bits of mantissa) on tensor cores. Off at first, and always if exact.
+  void allow_tf32(bool allowed);
+
+  /// While on, the first call of each convolution times the plans that cuDNN offers and keeps the fastest; else it
+  /// takes the heuristic's first. No effect on the emulated device.
   void tune(bool on);
-  /// The plans chosen by timing, as text to load on a machine with the same GPU and cuDNN; AZ_CUDNN_PLANS names a file
-  /// that a new Library loads. Error: the file is of another version, or broken.
+  /// The plans chosen by timing, as a text file for machines with the same GPU and cuDNN; AZ_CUDNN_PLANS names one that
+  /// a new Library loads. Error: the file cannot be written, is another machine's, or broken.
   void save_plans(const std::string& path) const;
   void load_plans(const std::string& path);
 

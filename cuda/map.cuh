@@ -134,19 +134,26 @@ __device__ void map(int64_t count, const Body& body, Out* y, const In*... x) {
   map(whole_grid(), count, body, y, x...);
 }
 
-/// This thread's share of the sum of body(x[i]...), in double, in an order that grid and alignment fix.
+/// This thread's share of the sum of body(x[i]...), in double, in an order that the part and alignment fix.
 template <class Body, class... In>
-__device__ double sum_map(int64_t count, const Body& body, const In*... x) {
+__device__ double sum_map(MapPart part, int64_t count, const Body& body, const In*... x) {
   constexpr int N = MapShape<In...>::kElements;
   constexpr int P = MapShape<In...>::kPacks;
   const bool aligned = (aligned_to_16(x) && ...);
   const int64_t packs = aligned ? count / N : 0;
+  const int64_t threads = part.blocks * blockDim.x;
   double sum = 0;
-  for (int64_t first = int64_t{blockIdx.x} * blockDim.x * P + threadIdx.x; first < packs; first += thread_count() * P)
+  for (int64_t first = part.block * blockDim.x * P + threadIdx.x; first < packs; first += threads * P)
     sum += sum_tile<N, P>(body, first, packs, load_tile<N, P>(x, first, packs)...);
-  for (int64_t i = packs * N + thread_index(); i < count; i += thread_count())
+  for (int64_t i = packs * N + part.block * blockDim.x + threadIdx.x; i < count; i += threads)
     sum += static_cast<double>(body(widened(x[i])...));
   return sum;
+}
+
+/// The same, shared by the whole grid.
+template <class Body, class... In>
+__device__ double sum_map(int64_t count, const Body& body, const In*... x) {
+  return sum_map(whole_grid(), count, body, x...);
 }
 
 }  // namespace az::cuda

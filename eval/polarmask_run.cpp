@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "cpu/device.h"
 #include "data/loader.h"
 #include "data/progress.h"
 #include "eval/overlay_item.h"
@@ -57,11 +58,12 @@ void append(const data::CocoDataset& set, size_t index, const std::vector<models
 }  // namespace
 
 PolarRun run_polarmask(models::PolarDetector& detector, const models::PolarMaskConfig& config,
-                       const models::PolarDataset& dataset, Device& host, const PolarRunOptions& options) {
+                       const models::PolarDataset& dataset, const PolarRunOptions& options) {
   const data::CocoDataset& set = dataset.annotations;
   const auto count = static_cast<int64_t>(set.images.size());
   if (!options.show.empty()) fs::create_directories(options.show);
   const auto start = std::chrono::steady_clock::now();
+  cpu::CpuDevice host;  // where pictures are prepared
   data::Loader<Loaded> loader(
       [&](int64_t i) {
         Loaded loaded;

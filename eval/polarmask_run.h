@@ -29,6 +29,6 @@ struct PolarRunOptions {
 /// Detects in every picture and scores. Class c of the network is the c-th category of the file.
 /// Error: `FILE: what is wrong` of a picture.
 PolarRun run_polarmask(models::PolarDetector& detector, const models::PolarMaskConfig& config,
-                       const models::PolarDataset& dataset, Device& host, const PolarRunOptions& options);
+                       const models::PolarDataset& dataset, const PolarRunOptions& options);
 
 }  // namespace az::eval

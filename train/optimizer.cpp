@@ -2,11 +2,12 @@
 
 #include <cmath>
 #include <set>
+#include <span>
+#include <utility>
 
 #include "autograd/node.h"
-#include "cpu/optim.h"
-#include "math/optim.h"
 #include "ops/dispatch.h"
+#include "train/updater.h"
 
 namespace az::train {
 namespace {
@@ -22,6 +23,56 @@ bool names_norm(std::string_view name) {
     if (rest.starts_with("weight") || rest.starts_with("bias")) return true;
   }
   return false;
+}
+
+/// The state tensors of a slot by name.
+std::vector<std::pair<std::string, Tensor Slot::*>> tensors_of(const Slot& slot) {
+  if (!slot.second.defined()) return {{"momentum/" + slot.parameter.name, &Slot::first}};
+  return {{"exp_avg/" + slot.parameter.name, &Slot::first}, {"exp_avg_sq/" + slot.parameter.name, &Slot::second}};
+}
+
+std::string step_name(const Slot& slot) { return "step/" + slot.parameter.name; }
+
+/// A slot's entry of that name for tensor `value`; null if there is none. Error: of another shape or dtype.
+const Tensor* find_state(const std::map<std::string, Tensor>& state, const std::string& name, const Tensor& value) {
+  const auto at = state.find(name);
+  if (at == state.end()) return nullptr;
+  AZ_CHECK(at->second.defined() && at->second.shape() == value.shape() && at->second.dtype() == value.dtype(),
+           "optimizer: state '{}' is {}, want the shape and dtype of its parameter, {}", name, at->second.str(),
+           value.str());
+  return &at->second;
+}
+
+/// The slot's count of updates in a state; 0 if there is none.
+int64_t loaded_steps(const std::map<std::string, Tensor>& state, const Slot& slot) {
+  const auto step = state.find(step_name(slot));
+  if (step == state.end()) return 0;
+  const Tensor& count = step->second;
+  AZ_CHECK(count.defined() && count.dtype() == DType::i64 && count.numel() == 1 && count.to_vector<int64_t>()[0] >= 1,
+           "optimizer: state '{}' is {}, want one i64 of 1 or more", step->first, count.str());
+  return count.to_vector<int64_t>()[0];
+}
+
+/// Reports the first entry that belongs to no parameter.
+void check_known(const std::map<std::string, Tensor>& state, std::span<const Slot> slots) {
+  std::set<std::string> known;
+  for (const Slot& slot : slots) {
+    for (const auto& entry : tensors_of(slot)) known.insert(entry.first);
+    if (slot.second.defined()) known.insert(step_name(slot));
+  }
+  for (const auto& entry : state)
+    AZ_CHECK(known.contains(entry.first), "optimizer: state '{}' belongs to no parameter of this optimiser",
+             entry.first);
+}
+
+[[noreturn]] void fail_not_finite(const UpdateReport& report, std::span<const Slot> slots) {
+  const int64_t ago = report.updates - report.failed_update;
+  fail("optimizer: {}the gradient of {} {} not finite; lower the rate or look for the input that caused it",
+       ago ? fmt::format("{} updates ago ", ago) : "",
+       report.failed_parameter < 0
+           ? "all parameters together"
+           : fmt::format("'{}'", slots[static_cast<size_t>(report.failed_parameter)].parameter.name),
+       ago ? "was" : "is");
 }
 
 }  // namespace
@@ -41,7 +92,7 @@ ParamRule polarmask_rule(std::string_view name) {
 
 ParamRule matrix_decay_rule(const Shape& shape) { return {1, shape.rank() >= 2 ? 1.0 : 0.0}; }
 
-Optimizer::Optimizer(const OptimizerOptions& options, std::vector<Parameter> parameters) : options_(options) {
+Optimizer::Optimizer(const OptimizerOptions& options, std::vector<Parameter> parameters) {
   const auto below_one = [](double v) { return v >= 0 && v < 1; };
   AZ_CHECK(below_one(options.momentum) && below_one(options.beta1) && below_one(options.beta2),
            "optimizer: momentum {}, beta1 {}, beta2 {}; want values in [0, 1)", options.momentum, options.beta1,
@@ -58,123 +109,83 @@ Optimizer::Optimizer(const OptimizerOptions& options, std::vector<Parameter> par
     ops::check_same_device("optimizer", *p.tensor, *parameters[0].tensor);
     AZ_CHECK(names.insert(p.name).second, "optimizer: two parameters are called '{}'", p.name);
   }
-  for (Parameter& p : parameters) slots_.push_back({std::move(p), {}, {}, 0});
+  std::vector<Slot> slots;
+  for (Parameter& p : parameters) {
+    const auto zeros = [&] { return Tensor::zeros(p.tensor->shape(), p.tensor->dtype(), p.tensor->device()); };
+    const double decay = options.weight_decay * p.rule.decay_mult;
+    slots.push_back({p, zeros(), options.kind == OptimizerKind::sgd ? Tensor() : zeros(), decay});
+  }
+  if (!slots.empty()) updater_ = make_updater(options, std::move(slots));
 }
+
+Optimizer::~Optimizer() = default;
+Optimizer::Optimizer(Optimizer&&) noexcept = default;
+Optimizer& Optimizer::operator=(Optimizer&&) noexcept = default;
 
 double Optimizer::step(double lr) {
-  AZ_CHECK(std::isfinite(lr) && lr >= 0, "optimizer: rate {}; want a finite value of 0 or more", lr);
-  if (slots_.empty()) return 0;
-  return ops::on_cpu("optimizer", *slots_[0].parameter.tensor, [&](auto t) { return step_typed<decltype(t)>(lr); });
+  prepare(lr);
+  enqueue();
+  return norm();
 }
 
-template <class T>
-double Optimizer::step_typed(double lr) {
-  std::vector<Slot*> active;
-  std::vector<cpu::ParameterView<T>> views;
-  for (Slot& slot : slots_) {
-    const Tensor gradient = autograd::grad(*slot.parameter.tensor);
-    if (!gradient.defined()) continue;
-    active.push_back(&slot);
-    // The leaf keeps the gradient alive until zero_grad().
-    views.push_back({nullptr, gradient.data<T>(), nullptr, nullptr, gradient.numel(), slot.steps + 1,
-                     lr * slot.parameter.rule.lr_mult, options_.weight_decay * slot.parameter.rule.decay_mult});
-  }
-  const std::span<const cpu::ParameterView<T>> all(views);
-  const double norm = cpu::gradient_norm(all);
-  if (!std::isfinite(norm))
-    for (size_t i = 0; i < views.size(); ++i)
-      AZ_CHECK(std::isfinite(cpu::gradient_norm(all.subspan(i, 1))),
-               "optimizer: the gradient of '{}' is not finite; lower the rate or look for the input that caused it",
-               active[i]->parameter.name);
-  for (size_t i = 0; i < views.size(); ++i) {
-    Slot& slot = *active[i];
-    const Tensor& value = *slot.parameter.tensor;
-    for (const auto& entry : tensors_of(slot)) {
-      Tensor& state = slot.*entry.second;
-      if (!state.defined()) state = Tensor::zeros(value.shape(), value.dtype(), value.device());
-    }
-    views[i].value = slot.parameter.tensor->template mutable_data<T>();
-    views[i].first = slot.first.template mutable_data<T>();
-    if (slot.second.defined()) views[i].second = slot.second.template mutable_data<T>();
-    ++slot.steps;
-  }
-  const double factor = math::clip_factor(norm, options_.clip_norm);
-  if (options_.kind == OptimizerKind::sgd) {
-    cpu::sgd_update(all, options_.momentum, factor);
-  } else {
-    const bool decoupled = options_.kind == OptimizerKind::adamw;
-    cpu::adam_update(all, {options_.beta1, options_.beta2, options_.eps, decoupled}, factor);
-  }
-  return norm;
+void Optimizer::prepare(double lr) {
+  AZ_CHECK(std::isfinite(lr) && lr >= 0, "optimizer: rate {}; want a finite value of 0 or more", lr);
+  if (updater_) updater_->prepare(lr);
+}
+
+void Optimizer::enqueue() {
+  if (updater_) updater_->enqueue();
+}
+
+double Optimizer::norm() {
+  if (!updater_) return 0;
+  const UpdateReport report = updater_->report();
+  if (report.failed_update) fail_not_finite(report, updater_->slots());
+  return report.norm;
 }
 
 void Optimizer::zero_grad() {
-  for (Slot& slot : slots_) autograd::clear_grad(*slot.parameter.tensor);
-}
-
-std::vector<std::pair<std::string, Tensor Optimizer::Slot::*>> Optimizer::tensors_of(const Slot& slot) const {
-  if (options_.kind == OptimizerKind::sgd) return {{"momentum/" + slot.parameter.name, &Slot::first}};
-  return {{"exp_avg/" + slot.parameter.name, &Slot::first}, {"exp_avg_sq/" + slot.parameter.name, &Slot::second}};
+  if (!updater_) return;
+  for (Slot& slot : updater_->slots()) autograd::clear_grad(*slot.parameter.tensor);
 }
 
 std::map<std::string, Tensor> Optimizer::state() const {
   std::map<std::string, Tensor> state;
-  for (const Slot& slot : slots_) {
-    if (slot.steps == 0) continue;
+  if (!updater_) return state;
+  const std::vector<int64_t> steps = updater_->steps();
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const Slot& slot = updater_->slots()[i];
+    if (steps[i] == 0) continue;
     for (const auto& [name, member] : tensors_of(slot)) state[name] = (slot.*member).clone();
-    if (options_.kind != OptimizerKind::sgd)
-      state["step/" + slot.parameter.name] = Tensor::from(std::vector<int64_t>{slot.steps}, {1}, slot.first.device());
+    if (slot.second.defined())
+      state[step_name(slot)] = Tensor::from(std::vector<int64_t>{steps[i]}, {1}, slot.first.device());
   }
   return state;
 }
 
 void Optimizer::load_state(const std::map<std::string, Tensor>& state) {
-  std::vector<Slot> loaded;
-  size_t used = 0;
-  for (const Slot& slot : slots_) {
-    Slot next{slot.parameter, {}, {}, 0};
-    const Tensor& value = *slot.parameter.tensor;
+  std::vector<Slot> none;
+  std::vector<Slot>& slots = updater_ ? updater_->slots() : none;
+  std::vector<int64_t> steps;
+  for (const Slot& slot : slots) {  // all is checked before anything changes
     const auto entries = tensors_of(slot);
     size_t found = 0;
-    for (const auto& [name, member] : entries) {
-      const auto at = state.find(name);
-      if (at == state.end()) continue;
-      AZ_CHECK(at->second.defined() && at->second.shape() == value.shape() && at->second.dtype() == value.dtype(),
-               "optimizer: state '{}' is {}, want the shape and dtype of its parameter, {}", name, at->second.str(),
-               value.str());
-      next.*member = at->second.to(value.device()).clone();
-      ++found;
-    }
-    const std::string step_name = "step/" + slot.parameter.name;
-    const auto step = options_.kind == OptimizerKind::sgd ? state.end() : state.find(step_name);
-    const bool has_steps = options_.kind == OptimizerKind::sgd ? found > 0 : step != state.end();
-    AZ_CHECK((found == entries.size() && has_steps) || (found == 0 && !has_steps),
+    for (const auto& entry : entries) found += find_state(state, entry.first, *slot.parameter.tensor) != nullptr;
+    const bool counts = slot.second.defined();  // SGD only needs to know whether there was an update
+    const int64_t count = counts ? loaded_steps(state, slot) : int64_t{found > 0};
+    AZ_CHECK((found == entries.size() && count > 0) || (found == 0 && count == 0),
              "optimizer: the state of '{}' is incomplete; it was saved by another kind of optimiser or cut off",
              slot.parameter.name);
-    if (found > 0) next.steps = 1;
-    if (step != state.end()) {
-      const Tensor& count = step->second;
-      AZ_CHECK(
-          count.defined() && count.dtype() == DType::i64 && count.numel() == 1 && count.to_vector<int64_t>()[0] >= 1,
-          "optimizer: state '{}' is {}, want one i64 of 1 or more", step_name, count.str());
-      next.steps = count.to_vector<int64_t>()[0];
+    steps.push_back(count);
+  }
+  check_known(state, slots);
+  for (Slot& slot : slots)
+    for (const auto& [name, member] : tensors_of(slot)) {
+      Tensor& value = slot.*member;
+      const Tensor* loaded = find_state(state, name, value);
+      value.copy_from(loaded ? *loaded : Tensor::zeros(value.shape(), value.dtype(), value.device()));
     }
-    used += found + (step != state.end() ? 1 : 0);
-    loaded.push_back(std::move(next));
-  }
-  if (used != state.size()) fail_unknown(state);
-  slots_ = std::move(loaded);
-}
-
-void Optimizer::fail_unknown(const std::map<std::string, Tensor>& state) const {
-  std::set<std::string> known;
-  for (const Slot& slot : slots_) {
-    for (const auto& entry : tensors_of(slot)) known.insert(entry.first);
-    if (options_.kind != OptimizerKind::sgd) known.insert("step/" + slot.parameter.name);
-  }
-  for (const auto& entry : state)
-    AZ_CHECK(known.contains(entry.first), "optimizer: state '{}' belongs to no parameter of this optimiser",
-             entry.first);
+  if (updater_) updater_->set_steps(steps);
 }
 
 }  // namespace az::train

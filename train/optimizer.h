@@ -1,10 +1,20 @@
 // Optimisers with PyTorch's formulas and state names.
+//
+// A training step that runs as it is calls step(). One that is captured in a CUDA graph splits it:
+//
+//   optimizer.prepare(lr);   // before each run, outside the capture: the host writes what this step needs
+//   graph.run(key, [&] {     // kernels only; recorded once, replayed from then on
+//     autograd::backward(loss());
+//     optimizer.enqueue();
+//     optimizer.zero_grad();
+//   });
+//   optimizer.norm();        // when the host wants to know, after any number of steps
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -45,42 +55,46 @@ struct Parameter {
   ParamRule rule = {};
 };
 
+class Updater;
+
 class Optimizer {
  public:
-  /// Errors: no tensor, a name twice, dtypes that are not all f32 or all f64, options out of range.
+  /// Makes the state on the parameters' device. Errors: no tensor, a name twice, dtypes that are not all f32 or all
+  /// f64, options out of range.
   Optimizer(const OptimizerOptions& options, std::vector<Parameter> parameters);
+  ~Optimizer();
+  Optimizer(Optimizer&&) noexcept;
+  Optimizer& operator=(Optimizer&&) noexcept;
 
   /// One update at rate `lr` from the leaves' gradients, clipped as configured. Parameters without a gradient are left
   /// alone, state included, as in PyTorch. Returns the L2 norm of all gradients before clipping.
   /// Errors: a gradient that is not finite (nothing has changed then, the message names the first such parameter), or a
   /// negative rate.
   double step(double lr);
+
+  /// step() in its three parts. prepare: sets the rate of the updates that follow; called once before each, also before
+  /// each replay of a graph that holds one, never inside a capture. Error: a negative rate.
+  void prepare(double lr);
+  /// Queues one update from the gradients that the leaves have now; a captured one reads the same addresses whenever it
+  /// is replayed. On the CUDA device it launches kernels and neither waits, copies nor allocates. An update whose
+  /// gradients are not finite changes nothing, nor do those after it until norm() has reported it.
+  void enqueue();
+  /// Waits for the updates so far and returns the norm of the last one's gradients. Error: one of them since the last
+  /// call had a gradient that is not finite; names the first parameter, and how many updates ago it was.
+  double norm();
+
   /// Drops the leaves' gradients.
   void zero_grad();
 
   /// A copy of the state: "momentum/NAME" (sgd), "exp_avg/NAME", "exp_avg_sq/NAME" and "step/NAME" (i64 [1]; adam,
-  /// adamw). A parameter that was never updated has no entry. Loading it and going on gives the same bits.
+  /// adamw). A parameter that was never updated has no entry. Loading it and going on gives the same bits. Waits.
   std::map<std::string, Tensor> state() const;
-  /// Replaces the state. Error: an entry that belongs to no parameter, of another shape or dtype, or half of a pair.
+  /// Replaces the state, in place: captured graphs stay valid. Error: an entry that belongs to no parameter, of another
+  /// shape or dtype, or half of a pair; nothing has changed then.
   void load_state(const std::map<std::string, Tensor>& state);
 
  private:
-  struct Slot {
-    Parameter parameter;
-    Tensor first;       // momentum, or mean of gradients; undefined before the first update
-    Tensor second;      // mean of squared gradients
-    int64_t steps = 0;  // updates so far
-  };
-
-  template <class T>
-  double step_typed(double lr);
-  /// The state tensors of a slot by name.
-  std::vector<std::pair<std::string, Tensor Slot::*>> tensors_of(const Slot& slot) const;
-  /// Reports the first entry that belongs to no parameter.
-  void fail_unknown(const std::map<std::string, Tensor>& state) const;
-
-  OptimizerOptions options_;
-  std::vector<Slot> slots_;
+  std::unique_ptr<Updater> updater_;  // null without parameters
 };
 
 }  // namespace az::train

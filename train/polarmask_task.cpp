@@ -2,24 +2,28 @@
 
 #include "autograd/node.h"
 #include "cpu/ray_labels.h"
+#include "ops/cast.h"
 #include "tensor/error.h"
 
 namespace az::train {
 
 PolarMaskTask::PolarMaskTask(models::PolarMask& network, const models::PolarMaskConfig& config,
-                             const data::PolarData& data, const models::PolarDataset* validation, Device& device)
+                             const data::PolarData& data, const models::PolarDataset* validation, Device& device,
+                             DType activations)
     : network_(network),
       config_(config),
       data_(data),
       validation_(validation),
       device_(device),
+      activations_(activations),
+      host_(device.kind() == DeviceKind::cpu ? device : own_host_.emplace()),
       sampler_(data.landscape(), {.batch = config.train.batch, .seed = static_cast<uint64_t>(config.train.seed)}) {}
 
 uint64_t PolarMaskTask::load(int64_t step) {
   if (!loader_ || step != next_step_) {
     const auto make = [this](int64_t at) {
       const auto [epoch, position] = sampler_.state(at);
-      return data_.batch(sampler_.batch(epoch, position), epoch, device_);
+      return data_.batch(sampler_.batch(epoch, position), epoch, host_);
     };
     loader_ = std::make_unique<data::Loader<data::PolarBatch>>(
         make,
@@ -29,7 +33,32 @@ uint64_t PolarMaskTask::load(int64_t step) {
   batch_ = *loader_->next();
   counts_ += batch_.counts;
   const Shape& s = batch_.image.shape();
-  return static_cast<uint64_t>(s[0]) << 40 | static_cast<uint64_t>(s[1]) << 20 | static_cast<uint64_t>(s[2]);
+  const uint64_t key =
+      static_cast<uint64_t>(s[0]) << 40 | static_cast<uint64_t>(s[1]) << 20 | static_cast<uint64_t>(s[2]);
+  place_ = &place_for(key);
+  return key;
+}
+
+/// On the host the batch itself; else its copy on the device.
+PolarMaskTask::Place& PolarMaskTask::place_for(uint64_t key) {
+  if (device_.kind() == DeviceKind::cpu) places_.clear();
+  Place& place = places_[key];
+  const bool box_branch = config_.model.head.box_branch;
+  if (box_branch && !place.points.defined()) place.points = points(batch_.image.dim(1), batch_.image.dim(2));
+  const auto put = [&](Tensor& to, const Tensor& from) {
+    if (device_.kind() == DeviceKind::cpu) {
+      to = from;
+    } else if (!to.defined()) {
+      to = from.to(device_);
+    } else {
+      device_.copy_from_host(to.mutable_raw(), from.raw(), from.bytes());
+    }
+  };
+  put(place.image, batch_.image);
+  put(place.label, batch_.label);
+  put(place.rays, batch_.rays);
+  if (box_branch) put(place.box, batch_.box);
+  return place;
 }
 
 Tensor PolarMaskTask::points(int64_t height, int64_t width) const {
@@ -43,11 +72,13 @@ Tensor PolarMaskTask::points(int64_t height, int64_t width) const {
 }
 
 Losses PolarMaskTask::forward() {
-  const int64_t rows = batch_.label.numel();
-  const models::PolarTargets targets{
-      batch_.label.reshaped({rows}), batch_.rays.reshaped({rows, batch_.rays.dim(2)}), batch_.box.reshaped({rows, 4}),
-      config_.model.head.box_branch ? points(batch_.image.dim(1), batch_.image.dim(2)) : Tensor()};
-  const auto losses = models::polar_losses(network_.forward(batch_.image), targets, config_.loss);
+  const Place& at = *place_;
+  const int64_t rows = at.label.numel();
+  const models::PolarTargets targets{at.label.reshaped({rows}), at.rays.reshaped({rows, at.rays.dim(2)}),
+                                     at.box.defined() ? at.box.reshaped({rows, 4}) : Tensor(), at.points};
+  const auto losses =
+      models::polar_losses(network_.forward(activations_ == DType::f32 ? at.image : ops::cast(at.image, activations_)),
+                           targets, config_.loss);
   Losses out{{{"cls", losses.classes}, {"mask", losses.rays}, {"centerness", losses.centerness}}, losses.total};
   if (losses.boxes.defined()) out.terms.emplace_back("box", losses.boxes);
   return out;
@@ -62,8 +93,7 @@ std::vector<std::string> PolarMaskTask::names() const {
 std::optional<double> PolarMaskTask::validate() {
   if (!validation_) return std::nullopt;
   models::PolarDetector detector(network_, config_, config_.model.head.classes, device_);
-  const auto run =
-      eval::run_polarmask(detector, config_, *validation_, device_, {.workers = config_.data.workers, .show = {}});
+  const auto run = eval::run_polarmask(detector, config_, *validation_, {.workers = config_.data.workers, .show = {}});
   return run.segm.ap();
 }
 

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <unordered_map>
 
+#include "cpu/device.h"
 #include "data/loader.h"
 #include "data/sampler.h"
 #include "eval/polarmask_run.h"
@@ -13,9 +16,9 @@ namespace az::train {
 
 class PolarMaskTask final : public Task {
  public:
-  /// Batches are loaded ahead from `first_step` on. `validation` may be null. All references outlive the task.
+  /// `validation` may be null. `activations`: f32, or bf16 for mixed precision. All references outlive the task.
   PolarMaskTask(models::PolarMask& network, const models::PolarMaskConfig& config, const data::PolarData& data,
-                const models::PolarDataset* validation, Device& device);
+                const models::PolarDataset* validation, Device& device, DType activations = DType::f32);
 
   nn::Module& network() override { return network_; }
   uint64_t load(int64_t step) override;
@@ -30,6 +33,11 @@ class PolarMaskTask final : public Task {
   const data::ObjectCounts& counts() const { return counts_; }
 
  private:
+  /// A batch's tensors on the device, at addresses that later batches of the same size use again.
+  struct Place {
+    Tensor image, label, box, rays, points;
+  };
+  Place& place_for(uint64_t key);
   Tensor points(int64_t height, int64_t width) const;
 
   models::PolarMask& network_;
@@ -37,10 +45,15 @@ class PolarMaskTask final : public Task {
   const data::PolarData& data_;
   const models::PolarDataset* validation_;
   Device& device_;
+  DType activations_;
+  std::optional<cpu::CpuDevice> own_host_;
+  Device& host_;  // where batches are made: the device itself, if its memory is the host's
   data::AspectSampler sampler_;
   std::unique_ptr<data::Loader<data::PolarBatch>> loader_;
   int64_t next_step_ = 0;
   data::PolarBatch batch_;
+  std::unordered_map<uint64_t, Place> places_;
+  Place* place_ = nullptr;  // of the current batch
   data::ObjectCounts counts_;
 };
 

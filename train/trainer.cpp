@@ -9,6 +9,7 @@
 
 #include "autograd/node.h"
 #include "data/progress.h"
+#include "ops/step_runner.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
 #include "train/checkpoint.h"
@@ -53,7 +54,8 @@ class Run {
         schedule_(schedule),
         options_(options),
         device_(device),
-        folder_(options.run, options.keep_last) {}
+        folder_(options.run, options.keep_last),
+        runner_(device, options.graphs) {}
 
   TrainResult run() {
     const InterruptScope signals;
@@ -64,12 +66,16 @@ class Run {
     const int64_t first = step_;
     while (step_ < end) {
       one_step();
-      if (step_ % options_.log_every == 0 || step_ == end) log(first, end, begin);
+      const bool logs = step_ % options_.log_every == 0 || step_ == end;
       const bool validates = options_.validate_every > 0 && (step_ % options_.validate_every == 0 || step_ == end);
-      if (validates) validate();
       const bool saves = options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0;
+      const bool stops = interrupted && step_ < end;
+      // Reading a step's losses waits for the device, so where that is not the host it is done when someone asks.
+      if (logs || validates || saves || stops || device_.kind() == DeviceKind::cpu) read_losses();
+      if (logs) log(first, end, begin);
+      if (validates) validate();
       if (saves || step_ == end || validates) save();
-      if (interrupted && step_ < end) {
+      if (stops) {
         save();
         fail("interrupted after step {}; {} holds it; the same command with --resume auto goes on", step_,
              last_checkpoint_.string());
@@ -108,33 +114,66 @@ class Run {
 
   void one_step() {
     const uint64_t key = task_.load(step_);
-    const StepScope scope(device_.allocator(), key);
-    task_.network().set_training(true);
-    const Losses losses = task_.forward();
-    last_loss_ = losses.total.item();
-    last_terms_.clear();
-    for (const auto& [name, value] : losses.terms) last_terms_.emplace_back(name, value.item());
-    if (!std::isfinite(last_loss_)) fail_not_finite(fmt::format("the loss is {}", last_loss_));
-    autograd::backward(losses.total);
     last_lr_ = lr_at(schedule_, step_);
+    optimizer_.prepare(last_lr_);
+    task_.network().set_training(true);
+    if (runner_.run(key, [this] { forward_backward_update(); })) note_replayed_writes();
+    unread_.push_back({step_ + 1, task_.names()});
+    ++step_;
+    images_ += task_.images();
+  }
+
+  /// A step on the device, whole: its losses are left in loss_values_.
+  void forward_backward_update() {
+    const Losses losses = task_.forward();
+    term_names_.clear();
+    std::vector<Tensor> values{losses.total};
+    for (const auto& [name, value] : losses.terms) {
+      term_names_.push_back(name);
+      values.push_back(value);
+    }
+    if (!loss_values_.defined())
+      loss_values_ = Tensor::zeros({static_cast<int64_t>(values.size())}, losses.total.dtype(), device_);
+    for (size_t i = 0; i < values.size(); ++i)
+      loss_values_.narrowed(static_cast<int64_t>(i), 1).copy_from(values[i].detached().reshaped({1}));
+    autograd::backward(losses.total);
+    optimizer_.enqueue();
+    optimizer_.zero_grad();
+  }
+
+  /// A replayed graph wrote parameters and statistics behind their tensors' backs: whoever keeps something made of
+  /// their old contents must see a new version.
+  void note_replayed_writes() {
+    for (const nn::Entry& entry : nn::entries(task_.network())) entry.tensor->mutable_raw();
+    loss_values_.mutable_raw();
+  }
+
+  /// Takes the last step's losses and norm from the device. Error: one of the steps since the last call was not finite.
+  void read_losses() {
+    const std::vector<double> values = loss_values_.to(DType::f64).to_vector<double>();
+    last_loss_ = values[0];
+    last_terms_.clear();
+    for (size_t i = 0; i < term_names_.size(); ++i) last_terms_.emplace_back(term_names_[i], values[i + 1]);
+    if (!std::isfinite(last_loss_)) fail_not_finite(fmt::format("the loss is {}", last_loss_));
     try {
-      last_norm_ = optimizer_.step(last_lr_);
+      last_norm_ = optimizer_.norm();
     } catch (const Error& error) {
       fail_not_finite(error.what());
     }
-    optimizer_.zero_grad();
-    ++step_;
-    images_ += task_.images();
+    unread_.clear();
   }
 
   [[noreturn]] void fail_not_finite(const std::string& what) {
     std::string terms, names;
     for (const auto& [name, value] : last_terms_) terms += fmt::format(" {} {:.4g}", name, value);
-    for (const std::string& name : task_.names()) names += (names.empty() ? "" : ", ") + name;
+    for (const StepNames& step : unread_)
+      for (const std::string& name : step.names) names += (names.empty() ? "" : ", ") + name;
+    const std::string steps = unread_.size() == 1 ? fmt::format("step {}", step_)
+                                                  : fmt::format("steps {} to {}", unread_.front().step, step_);
     fail(
-        "step {}: {} (terms{}); pictures of the batch: {}; last good checkpoint: {}; try a lower train.lr or a longer "
+        "{}: {} (terms{}); pictures of the batch: {}; last good checkpoint: {}; try a lower train.lr or a longer "
         "warm-up",
-        step_ + 1, what, terms, names, last_checkpoint_.empty() ? "none yet" : last_checkpoint_.string());
+        steps, what, terms, names, last_checkpoint_.empty() ? "none yet" : last_checkpoint_.string());
   }
 
   void log(int64_t first, int64_t end, Clock::time_point begin) {
@@ -215,6 +254,14 @@ class Run {
   std::optional<EventLog> events_;
   std::optional<double> score_;
   fs::path last_checkpoint_;
+  ops::StepRunner runner_;
+  Tensor loss_values_;  // the total, then the terms, of the last step
+  std::vector<std::string> term_names_;
+  struct StepNames {
+    int64_t step;
+    std::vector<std::string> names;
+  };
+  std::vector<StepNames> unread_;  // steps whose losses nobody has read yet, with their pictures
   int64_t step_ = 0, last_saved_ = -1;
   double last_loss_ = 0, last_lr_ = 0, last_norm_ = 0;
   std::vector<std::pair<std::string, double>> last_terms_;

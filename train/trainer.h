@@ -27,7 +27,8 @@ class Task {
   virtual nn::Module& network() = 0;
   /// Makes batch `step` (a function of the step alone) the current one. Returns a key of its shapes.
   virtual uint64_t load(int64_t step) = 0;
-  /// Network and losses of the current batch.
+  /// Network and losses of the current batch. On a CUDA device it may be captured and replayed for later batches of the
+  /// same key: it reads the batch where load() puts it, waits for nothing, and has no other effect.
   virtual Losses forward() = 0;
   virtual int64_t images() const = 0;                  ///< in the current batch
   virtual std::vector<std::string> names() const = 0;  ///< of the current batch's pictures
@@ -46,6 +47,7 @@ struct TrainOptions {
   int64_t validate_every = 0;      ///< 0: never
   int64_t keep_last = 3;
   bool resume = false;  ///< go on from the newest checkpoint, if there is one
+  bool graphs = true;   ///< on a CUDA device, replay whole steps as graphs
 };
 
 struct TrainResult {

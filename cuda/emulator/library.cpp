@@ -117,6 +117,7 @@ void Library::matmul(const MatmulShape& shape, const T* a, const T* b, T* y) {
 }
 
 // Nothing to choose: oneDNN chooses for itself.
+void Library::allow_tf32(bool) {}
 void Library::tune(bool) {}
 void Library::save_plans(const std::string&) const {}
 void Library::load_plans(const std::string&) {}

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "autograd/node.h"
+#include "ops/cast.h"
 #include "ops/elementwise.h"
 #include "ops/focal.h"
 #include "ops/polar_loss.h"
@@ -91,11 +92,16 @@ PolarOutputs PolarHead::forward(const std::vector<Tensor>& pyramid) {
   PolarOutputs out;
   for (size_t i = 0; i < pyramid.size(); ++i) {
     const Tensor classes = class_tower_->forward(pyramid[i]);
-    out.classes.push_back(polar_class_->forward(classes));
-    out.centerness.push_back(polar_centerness_->forward(classes));
-    out.rays.push_back(ray_scales_[i]->distances(polar_rays_->forward(ray_tower_->forward(pyramid[i]))));
+    // Whatever the activations are, logits and distances are f32: bf16 moves in steps of 4 at 700 pixels.
+    const auto logits = [](const Conv2d& conv, const Tensor& x) {
+      const Tensor y = conv.forward(x);
+      return y.dtype() == DType::bf16 ? ops::cast(y, DType::f32) : y;
+    };
+    out.classes.push_back(logits(*polar_class_, classes));
+    out.centerness.push_back(logits(*polar_centerness_, classes));
+    out.rays.push_back(ray_scales_[i]->distances(logits(*polar_rays_, ray_tower_->forward(pyramid[i]))));
     if (box_tower_)
-      out.boxes.push_back(box_scales_[i]->distances(polar_box_->forward(box_tower_->forward(pyramid[i]))));
+      out.boxes.push_back(box_scales_[i]->distances(logits(*polar_box_, box_tower_->forward(pyramid[i]))));
   }
   return out;
 }
