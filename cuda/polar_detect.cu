@@ -8,7 +8,7 @@
 //          polar_key_kernel     a block a tile of 32 candidates x 32 classes, turned in shared memory, so that logits
 //                               are read along classes and keys written along candidates
 //          polar_result_kernel  a warp a detection: lanes over its vertices
-// Work     polar_rank reads each class logit once (2 or 4 bytes) for one comparison: limited by bandwidth, 7 MB for
+// Work     polar_rank reads each class logit once (4 bytes) for one comparison: limited by bandwidth, 7 MB for
 //          80 classes at 800 x 1333. The others touch a few thousand candidates: limited by latency.
 // Bits     Deterministic: nothing is summed; maxima do not depend on the order.
 // Ladder   (not measured: no GPU yet)
@@ -29,43 +29,39 @@ constexpr int kRankLanes = 8;
 constexpr int kTile = 32, kTileRows = 8;
 
 /// 16 bytes of elements, loaded at once.
-template <class T>
 struct alignas(16) Pack {
-  static constexpr int kCount = 16 / static_cast<int>(sizeof(T));
-  T value[kCount];
+  static constexpr int kCount = 4;
+  float value[kCount];
 };
 
 __device__ float larger(float best, float v) { return v > best ? v : best; }
 
 /// The largest of logits [count] that this lane of the location's kRankLanes sees.
-template <class T>
-__device__ float largest_seen(const T* logits, int count, int lane) {
+__device__ float largest_seen(const float* logits, int count, int lane) {
   float best = -std::numeric_limits<float>::infinity();
-  if (count % Pack<T>::kCount == 0 && reinterpret_cast<uintptr_t>(logits) % sizeof(Pack<T>) == 0) {
-    const auto* packs = reinterpret_cast<const Pack<T>*>(logits);
-    for (int i = lane; i < count / Pack<T>::kCount; i += kRankLanes) {
-      const Pack<T> pack = packs[i];
-      for (int k = 0; k < Pack<T>::kCount; ++k) best = larger(best, static_cast<float>(pack.value[k]));
+  if (count % Pack::kCount == 0 && reinterpret_cast<uintptr_t>(logits) % sizeof(Pack) == 0) {
+    const auto* packs = reinterpret_cast<const Pack*>(logits);
+    for (int i = lane; i < count / Pack::kCount; i += kRankLanes) {
+      const Pack pack = packs[i];
+      for (int k = 0; k < Pack::kCount; ++k) best = larger(best, pack.value[k]);
     }
   } else {
-    for (int i = lane; i < count; i += kRankLanes) best = larger(best, static_cast<float>(logits[i]));
+    for (int i = lane; i < count; i += kRankLanes) best = larger(best, logits[i]);
   }
   return best;
 }
 
-template <class T>
-__global__ void __launch_bounds__(kThreads) polar_rank_kernel(PolarMaps<T> maps, float* rank) {
+__global__ void __launch_bounds__(kThreads) polar_rank_kernel(PolarMaps maps, float* rank) {
   const int lane = static_cast<int>(threadIdx.x) % kRankLanes;
   const int location = static_cast<int>(thread_index() / kRankLanes);
   const int64_t image = blockIdx.y;
   const bool inside = location < maps.locations;
-  const PolarLevel<T>& level = maps.level_of(inside ? location : 0);
+  const PolarLevel& level = maps.level_of(inside ? location : 0);
   const int64_t i = image * level.count + (inside ? location - level.first : 0);
   float best = largest_seen(level.cls + i * maps.classes, maps.classes, lane);
   for (int offset = kRankLanes / 2; offset > 0; offset /= 2)
     best = larger(best, __shfl_xor_sync(kWholeWarp, best, offset));
-  if (inside && lane == 0)
-    rank[image * maps.locations + location] = math::polar_rank(best, static_cast<float>(level.centerness[i]));
+  if (inside && lane == 0) rank[image * maps.locations + location] = math::polar_rank(best, level.centerness[i]);
 }
 
 /// Where a location lies in the network's input, and its index among its level's of the whole batch.
@@ -73,33 +69,30 @@ struct Place {
   float x, y;
   int64_t index;
 };
-template <class T>
-__device__ Place place_of(const PolarLevel<T>& level, int location, int64_t image) {
+__device__ Place place_of(const PolarLevel& level, int location, int64_t image) {
   const int cell = location - level.first;
   return {math::cell_centre(cell % level.width, level.stride), math::cell_centre(cell / level.width, level.stride),
           image * level.count + cell};
 }
 
-template <class T>
 __global__ void __launch_bounds__(kThreads)
-    polar_box_kernel(PolarMaps<T> maps, PolarCandidates candidates, math::Box* box) {
+    polar_box_kernel(PolarMaps maps, PolarCandidates candidates, math::Box* box) {
   const int64_t slot = thread_index(), image = blockIdx.y;
   if (slot >= candidates.slots) return;
   const int location = candidates.location[image * candidates.slots + slot];
-  const PolarLevel<T>& level = maps.level_of(location);
+  const PolarLevel& level = maps.level_of(location);
   const Place at = place_of(level, location, image);
-  const Pack<float> d = reinterpret_cast<const Pack<float>*>(level.box)[at.index];
+  const Pack d = reinterpret_cast<const Pack*>(level.box)[at.index];
   box[image * candidates.slots + slot] = math::polar_box(at.x, at.y, d.value, candidates.frame[image]);
 }
 
-template <class T>
 __global__ void __launch_bounds__(kThreads)
-    polar_bounds_kernel(PolarMaps<T> maps, PolarCandidates candidates, math::Box* box) {
+    polar_bounds_kernel(PolarMaps maps, PolarCandidates candidates, math::Box* box) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int64_t slot = thread_index() / kWarp, image = blockIdx.y;
   if (slot >= candidates.slots) return;
   const int location = candidates.location[image * candidates.slots + slot];
-  const PolarLevel<T>& level = maps.level_of(location);
+  const PolarLevel& level = maps.level_of(location);
   const Place at = place_of(level, location, image);
   const float* lengths = level.rays + at.index * maps.rays;
   constexpr float kFar = std::numeric_limits<float>::infinity();
@@ -117,9 +110,8 @@ __global__ void __launch_bounds__(kThreads)
   if (lane == 0) box[image * candidates.slots + slot] = b;
 }
 
-template <class T>
 __global__ void __launch_bounds__(kTile* kTileRows)
-    polar_key_kernel(PolarMaps<T> maps, PolarCandidates candidates, PolarScoring scoring, uint32_t* key) {
+    polar_key_kernel(PolarMaps maps, PolarCandidates candidates, PolarScoring scoring, uint32_t* key) {
   AZ_SHARED(tile, uint32_t[kTile][kTile + 1]);
   const int column = static_cast<int>(threadIdx.x) % kTile, row = static_cast<int>(threadIdx.x) / kTile;
   const int slot0 = static_cast<int>(blockIdx.x) * kTile, class0 = static_cast<int>(blockIdx.y) * kTile;
@@ -129,13 +121,13 @@ __global__ void __launch_bounds__(kTile* kTileRows)
   for (int s = row; s < slots; s += kTileRows) {
     if (column >= classes) continue;
     const int location = candidates.location[image * candidates.slots + slot0 + s];
-    const PolarLevel<T>& level = maps.level_of(location);
+    const PolarLevel& level = maps.level_of(location);
     const int64_t i = image * level.count + location - level.first;
-    const auto logit = static_cast<float>(level.cls[i * maps.classes + class0 + column]);
+    const float logit = level.cls[i * maps.classes + class0 + column];
     uint32_t found = 0;
     float p = 0;
     if (math::counts_as_hit(logit, scoring.hopeless, scoring.threshold, p)) {
-      const float centerness = math::probability(static_cast<float>(level.centerness[i]));
+      const float centerness = math::probability(level.centerness[i]);
       found = math::order_key(math::polar_score(p, centerness, scoring.bias));
     }
     tile[s][column] = found;
@@ -146,9 +138,8 @@ __global__ void __launch_bounds__(kTile* kTileRows)
     key[(image * maps.classes + class0 + c) * candidates.slots + slot0 + column] = tile[column][c];
 }
 
-template <class T>
 __global__ void __launch_bounds__(kThreads)
-    polar_result_kernel(PolarMaps<T> maps, PolarCandidates candidates, const math::Box* box, PolarScoring scoring,
+    polar_result_kernel(PolarMaps maps, PolarCandidates candidates, const math::Box* box, PolarScoring scoring,
                         const int32_t* count, const int32_t* picked, int limit, int32_t* result) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int64_t d = thread_index() / kWarp, image = blockIdx.y;
@@ -163,12 +154,12 @@ __global__ void __launch_bounds__(kThreads)
   }
   const int label = picked[(image * limit + d) * 2], slot = picked[(image * limit + d) * 2 + 1];
   const int location = candidates.location[image * candidates.slots + slot];
-  const PolarLevel<T>& level = maps.level_of(location);
+  const PolarLevel& level = maps.level_of(location);
   const Place at = place_of(level, location, image);
   const auto put = [row](int k, float v) { row[k] = std::bit_cast<int32_t>(v); };
   if (lane == 0) {
-    const float p = math::probability(static_cast<float>(level.cls[at.index * maps.classes + label]));
-    const float centerness = math::probability(static_cast<float>(level.centerness[at.index]));
+    const float p = math::probability(level.cls[at.index * maps.classes + label]);
+    const float centerness = math::probability(level.centerness[at.index]);
     const math::Box b = box[image * candidates.slots + slot];
     row[0] = label;
     row[1] = location;
@@ -188,49 +179,35 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-template <class T>
-void polar_rank(Stream& stream, const PolarMaps<T>& maps, float* rank) {
+void polar_rank(Stream& stream, const PolarMaps& maps, float* rank) {
   const dim3 grid(blocks_for(maps.locations, kThreads / kRankLanes), static_cast<unsigned>(maps.images));
-  launch(stream, "polar_rank_kernel", grid, kThreads, 0, polar_rank_kernel<T>, maps, rank);
+  launch(stream, "polar_rank_kernel", grid, kThreads, 0, polar_rank_kernel, maps, rank);
 }
 
-template <class T>
-void polar_boxes(Stream& stream, const PolarMaps<T>& maps, const PolarCandidates& candidates, bool from_rays,
+void polar_boxes(Stream& stream, const PolarMaps& maps, const PolarCandidates& candidates, bool from_rays,
                  math::Box* box) {
   const auto images = static_cast<unsigned>(maps.images);
   if (from_rays)
     launch(stream, "polar_bounds_kernel", dim3(blocks_for(candidates.slots, kThreads / kWarp), images), kThreads, 0,
-           polar_bounds_kernel<T>, maps, candidates, box);
+           polar_bounds_kernel, maps, candidates, box);
   else
     launch(stream, "polar_box_kernel", dim3(blocks_for(candidates.slots, kThreads), images), kThreads, 0,
-           polar_box_kernel<T>, maps, candidates, box);
+           polar_box_kernel, maps, candidates, box);
 }
 
-template <class T>
-void polar_keys(Stream& stream, const PolarMaps<T>& maps, const PolarCandidates& candidates,
-                const PolarScoring& scoring, uint32_t* key) {
+void polar_keys(Stream& stream, const PolarMaps& maps, const PolarCandidates& candidates, const PolarScoring& scoring,
+                uint32_t* key) {
   const dim3 grid(blocks_for(candidates.slots, kTile), blocks_for(maps.classes, kTile),
                   static_cast<unsigned>(maps.images));
-  launch(stream, "polar_key_kernel", grid, kTile * kTileRows, 0, polar_key_kernel<T>, maps, candidates, scoring, key);
+  launch(stream, "polar_key_kernel", grid, kTile * kTileRows, 0, polar_key_kernel, maps, candidates, scoring, key);
 }
 
-template <class T>
-void polar_results(Stream& stream, const PolarMaps<T>& maps, const PolarCandidates& candidates, const math::Box* box,
+void polar_results(Stream& stream, const PolarMaps& maps, const PolarCandidates& candidates, const math::Box* box,
                    const PolarScoring& scoring, const int32_t* count, const int32_t* picked, int limit,
                    int32_t* result) {
   const dim3 grid(blocks_for(limit, kThreads / kWarp), static_cast<unsigned>(maps.images));
-  launch(stream, "polar_result_kernel", grid, kThreads, 0, polar_result_kernel<T>, maps, candidates, box, scoring,
-         count, picked, limit, result);
+  launch(stream, "polar_result_kernel", grid, kThreads, 0, polar_result_kernel, maps, candidates, box, scoring, count,
+         picked, limit, result);
 }
-
-#define AZ_POLAR_DETECT(T)                                                                                        \
-  template void polar_rank(Stream&, const PolarMaps<T>&, float*);                                                 \
-  template void polar_boxes(Stream&, const PolarMaps<T>&, const PolarCandidates&, bool, math::Box*);              \
-  template void polar_keys(Stream&, const PolarMaps<T>&, const PolarCandidates&, const PolarScoring&, uint32_t*); \
-  template void polar_results(Stream&, const PolarMaps<T>&, const PolarCandidates&, const math::Box*,             \
-                              const PolarScoring&, const int32_t*, const int32_t*, int, int32_t*)
-AZ_POLAR_DETECT(float);
-AZ_POLAR_DETECT(bf16);
-#undef AZ_POLAR_DETECT
 
 }  // namespace az::cuda

@@ -3,10 +3,8 @@
 #include "autograd/node.h"
 #include "cpu/device.h"
 #include "cpu/ray_labels.h"
-#include "cuda/build.h"
-#include "cuda/device.h"
-#include "cuda/graph.h"
 #include "models/polarmask/data_options.h"
+#include "ops/cast.h"
 #include "tensor/error.h"
 
 namespace az::models {
@@ -58,52 +56,54 @@ PreparedImage prepare_image(const data::Image& image, const PolarDataConfig& con
   return prepared;
 }
 
-PolarDetector::PolarDetector(PolarMask& network, const PolarMaskConfig& config, int64_t classes, Device& device)
-    : network_(network), config_(config), options_(make_options(config, classes)), device_(device) {
+PolarDetector::PolarDetector(PolarMask& network, const PolarMaskConfig& config, int64_t classes, Device& device,
+                             const DetectorOptions& how)
+    : network_(network),
+      config_(config),
+      options_(make_options(config, classes)),
+      device_(device),
+      how_(how),
+      runner_(std::make_unique<ops::StepRunner>(device, how.graphs)) {
   if (device.kind() == DeviceKind::cpu) return;
   host_ = std::make_unique<cpu::CpuDevice>();
   postprocess_ = std::make_unique<polarmask::DevicePostprocess>(options_, config_.labels.strides, /*images=*/1, device);
 }
 
-PolarDetector::~PolarDetector() = default;
+PolarOutputs PolarDetector::forward(const Tensor& pixels) {
+  return network_.forward(how_.activations == DType::f32 ? pixels : ops::cast(pixels, how_.activations));
+}
 
 polarmask::Detections PolarDetector::detect_on_host(const PreparedImage& image) {
-  const StepScope scope(device_.allocator(), shape_key(image.pixels));
-  const PolarOutputs out = network_.forward(image.pixels.to(device_));
-  std::vector<polarmask::LevelOutputs> levels;
-  for (size_t i = 0; i < out.classes.size(); ++i)
-    levels.push_back({.height = static_cast<int>(out.classes[i].dim(1)),
-                      .width = static_cast<int>(out.classes[i].dim(2)),
-                      .stride = config_.labels.strides[i],
-                      .cls = values(out.classes[i]),
-                      .centerness = values(out.centerness[i]),
-                      .box = out.boxes.empty() ? std::span<const float>() : values(out.boxes[i]),
-                      .rays = values(out.rays[i])});
-  return polarmask::postprocess(levels, image.geometry, options_);
+  polarmask::Detections found;
+  runner_->run(shape_key(image.pixels), [&] {
+    const PolarOutputs out = forward(image.pixels.to(device_));
+    std::vector<polarmask::LevelOutputs> levels;
+    for (size_t i = 0; i < out.classes.size(); ++i)
+      levels.push_back({.height = static_cast<int>(out.classes[i].dim(1)),
+                        .width = static_cast<int>(out.classes[i].dim(2)),
+                        .stride = config_.labels.strides[i],
+                        .cls = values(out.classes[i]),
+                        .centerness = values(out.centerness[i]),
+                        .box = out.boxes.empty() ? std::span<const float>() : values(out.boxes[i]),
+                        .rays = values(out.rays[i])});
+    found = polarmask::postprocess(levels, image.geometry, options_);
+  });
+  return found;
 }
 
-/// The device's part: launches only, from the picture to the detections.
-void PolarDetector::enqueue(const Tensor& pixels) { postprocess_->enqueue(network_.forward(pixels)); }
-
+/// What changes from picture to picture is copied to fixed places first; then network and post-processing are launches
+/// only; then one copy back.
 polarmask::Detections PolarDetector::detect_on_device(const PreparedImage& image) {
-  if constexpr (cuda::kBuilt) {
-    const Tensor& pixels = image.pixels;
-    if (!input_.defined() || input_.numel() < pixels.numel()) {  // captured graphs know the old one
-      graphs_ = std::make_shared<cuda::GraphCache>(cuda::device_of(device_).stream(), device_.allocator());
-      input_ = Tensor::empty({pixels.numel()}, DType::f32, device_);
-    }
-    Tensor input = input_.narrowed(0, pixels.numel()).reshaped(pixels.shape());
-    input.copy_from(pixels);
-    postprocess_->set_geometry({&image.geometry, 1});
-    graphs_->run(shape_key(pixels), [&] { enqueue(input); });
+  const Tensor& pixels = image.pixels;
+  if (!input_.defined() || input_.numel() < pixels.numel()) {
+    runner_ = std::make_unique<ops::StepRunner>(device_, how_.graphs);  // its graphs read the old place
+    input_ = Tensor::empty({pixels.numel()}, DType::f32, device_);
   }
+  const Tensor input = input_.narrowed(0, pixels.numel()).reshaped(pixels.shape());
+  device_.copy_from_host(input_.mutable_raw(), pixels.raw(), pixels.bytes());
+  postprocess_->set_geometry({&image.geometry, 1});
+  runner_->run(shape_key(pixels), [&] { postprocess_->enqueue(forward(input)); });
   return std::move(postprocess_->fetch().front());
-}
-
-int64_t PolarDetector::graphs() const {
-  if constexpr (cuda::kBuilt)
-    if (graphs_) return graphs_->graphs();
-  return 0;
 }
 
 std::vector<Instance> PolarDetector::detect(const data::Image& image) {

@@ -9,7 +9,6 @@
 #include "cuda/nms.h"
 #include "cuda/polar_detect.h"
 #include "cuda/topk.h"
-#include "ops/cast.h"
 #include "tensor/error.h"
 
 namespace az::models::polarmask {
@@ -31,7 +30,7 @@ void check_outputs(const PolarOutputs& out, const PostprocessOptions& o, size_t 
              t.dim(3) == channels && t.numel() > 0;
     };
     AZ_CHECK(fits(cls, o.classes) && fits(out.centerness[l], 1) && fits(out.rays[l], o.rays) &&
-                 (out.boxes.empty() || fits(out.boxes[l], 4)) && out.centerness[l].dtype() == cls.dtype(),
+                 (out.boxes.empty() || fits(out.boxes[l], 4)),
              "postprocess: level {} has classes {}, centerness {}, rays {}, boxes {}; want {} images, {} classes and "
              "{} rays",
              l, cls.str(), out.centerness[l].str(), out.rays[l].str(), out.boxes.empty() ? "none" : out.boxes[l].str(),
@@ -39,13 +38,36 @@ void check_outputs(const PolarOutputs& out, const PostprocessOptions& o, size_t 
   }
 }
 
-/// A tensor for 32-bit words of any kind, and the pointer to them.
-template <class T>
-T* words(Tensor& keep, int64_t count, Device& device) {
-  static_assert(alignof(T) <= 16);
-  keep = Tensor::empty({(count * static_cast<int64_t>(sizeof(T)) + 3) / 4}, DType::i32, device);
-  return static_cast<T*>(keep.mutable_raw());
+cuda::PolarMaps maps_of(const PolarOutputs& out, const std::vector<int>& strides, const PostprocessOptions& options) {
+  cuda::PolarMaps maps;
+  maps.levels = static_cast<int>(strides.size());
+  maps.images = static_cast<int>(out.classes[0].dim(0));
+  maps.classes = options.classes;
+  maps.rays = options.rays;
+  for (size_t l = 0; l < strides.size(); ++l) {
+    const auto height = static_cast<int>(out.classes[l].dim(1)), width = static_cast<int>(out.classes[l].dim(2));
+    maps.level[l] = {.cls = out.classes[l].data<float>(),
+                     .centerness = out.centerness[l].data<float>(),
+                     .box = out.boxes.empty() ? nullptr : out.boxes[l].data<float>(),
+                     .rays = out.rays[l].data<float>(),
+                     .first = maps.locations,
+                     .count = height * width,
+                     .width = width,
+                     .stride = strides[l]};
+    maps.locations += height * width;
+  }
+  return maps;
 }
+
+/// Device memory of the step.
+template <class T>
+struct Buffer {
+  Tensor keep;
+  T* data;
+  Buffer(int64_t count, Device& device)
+      : keep(Tensor::empty({count * static_cast<int64_t>(sizeof(T))}, DType::u8, device)),
+        data(static_cast<T*>(keep.mutable_raw())) {}
+};
 
 Detections read_detections(std::span<const int32_t> words, int rays) {
   Detections found;
@@ -70,10 +92,10 @@ DevicePostprocess::DevicePostprocess(const PostprocessOptions& options, std::vec
     : options_(options), strides_(std::move(strides)), images_(images), device_(device) {
   AZ_CHECK(cuda::kBuilt && device.kind() == DeviceKind::cuda, "postprocess: no kernels for {}", device.name());
   AZ_CHECK(options.classes > 0 && options.rays >= 3 && options.rays <= 360 && images > 0 && !strides_.empty() &&
-               strides_.size() <= static_cast<size_t>(cuda::PolarMaps<float>::kMost),
+               strides_.size() <= static_cast<size_t>(cuda::PolarMaps::kMost),
            "postprocess: {} classes, {} rays, {} images and {} levels; want at least 1, 3 to 360, at least 1 and 1 to "
            "{}",
-           options.classes, options.rays, images, strides_.size(), cuda::PolarMaps<float>::kMost);
+           options.classes, options.rays, images, strides_.size(), cuda::PolarMaps::kMost);
   std::vector<float> directions;
   for (int k = 0; k < options.rays; ++k) {
     const math::Direction ray = math::ray_direction(k, options.rays);
@@ -94,64 +116,36 @@ void DevicePostprocess::set_geometry(std::span<const ImageGeometry> pictures) {
 
 void DevicePostprocess::enqueue(const PolarOutputs& outputs) {
   check_outputs(outputs, options_, strides_.size(), images_);
-  if (outputs.classes[0].dtype() == DType::bf16)
-    enqueue_as<bf16>(outputs);
-  else
-    enqueue_as<float>(outputs);
-}
-
-template <class T>
-void DevicePostprocess::enqueue_as(const PolarOutputs& outputs) {
   if constexpr (cuda::kBuilt) {
     cuda::Stream& stream = cuda::device_of(device_).stream();
-    cuda::PolarMaps<T> maps;
-    maps.levels = static_cast<int>(strides_.size());
-    maps.images = images_;
-    maps.classes = options_.classes;
-    maps.rays = options_.rays;
+    const cuda::PolarMaps maps = maps_of(outputs, strides_, options_);
     cuda::TopkRuns runs;
-    std::vector<Tensor> lengths;  // distances are f32 whatever the network computes in
-    const auto in_f32 = [&](const Tensor& t) { return lengths.emplace_back(ops::cast(t, DType::f32)).data<float>(); };
-    for (size_t l = 0; l < strides_.size(); ++l) {
-      const Tensor& cls = outputs.classes[l];
-      const auto count = static_cast<int>(cls.dim(1) * cls.dim(2));
-      maps.level[l] = {cls.data<T>(),
-                       outputs.centerness[l].data<T>(),
-                       outputs.boxes.empty() ? nullptr : in_f32(outputs.boxes[l]),
-                       in_f32(outputs.rays[l]),
-                       maps.locations,
-                       count,
-                       static_cast<int>(cls.dim(2)),
-                       strides_[l]};
-      maps.locations += count;
-      runs.add(count, options_.nms_pre);
-    }
+    for (int l = 0; l < maps.levels; ++l) runs.add(maps.level[l].count, options_.nms_pre);
     const int slots = runs.chosen(), limit = limit_of(options_);
     AZ_CHECK(slots <= kMostCandidates && int64_t{slots} * options_.classes <= std::numeric_limits<int32_t>::max(),
              "postprocess: {} candidates of {} classes are too many; set nms_pre", slots, options_.classes);
-
     const cuda::NmsShape shape{images_, options_.classes, slots, limit, options_.nms_iou, /*extra=*/1};
     const cuda::PolarScoring scoring{hopeless_logit(options_.score_threshold), options_.score_threshold,
                                      options_.center_bias};
-    Tensor keep[8];
-    const int64_t candidates = int64_t{images_} * slots;
-    auto* rank = words<float>(keep[0], int64_t{images_} * maps.locations, device_);
-    auto* chosen = words<int32_t>(keep[1], candidates, device_);
-    auto* scratch = words<uint64_t>(keep[2], int64_t{images_} * runs.scratch_row(), device_);
-    auto* boxes = words<math::Box>(keep[3], candidates, device_);
-    auto* keys = words<uint32_t>(keep[4], candidates * options_.classes, device_);
-    auto* workspace = words<char>(keep[5], cuda::nms_workspace_bytes(shape), device_);
-    auto* count = words<int32_t>(keep[6], images_, device_);
-    auto* picked = words<int32_t>(keep[7], int64_t{images_} * limit * 2, device_);
 
-    cuda::polar_rank<T>(stream, maps, rank);
-    cuda::topk(stream, rank, images_, runs, chosen, scratch);
-    const cuda::PolarCandidates which{chosen, slots, static_cast<const math::PolarFrame*>(frames_.raw()),
+    const int64_t candidates = int64_t{images_} * slots;
+    Buffer<float> rank(int64_t{images_} * maps.locations, device_);
+    Buffer<int32_t> chosen(candidates, device_);
+    Buffer<uint64_t> scratch(int64_t{images_} * runs.scratch_row(), device_);
+    Buffer<math::Box> boxes(candidates, device_);
+    Buffer<uint32_t> keys(candidates * options_.classes, device_);
+    Buffer<char> workspace(cuda::nms_workspace_bytes(shape), device_);
+    Buffer<int32_t> count(images_, device_), picked(int64_t{images_} * limit * 2, device_);
+    const cuda::PolarCandidates which{chosen.data, slots, static_cast<const math::PolarFrame*>(frames_.raw()),
                                       static_cast<const math::Direction*>(directions_.raw())};
-    cuda::polar_boxes<T>(stream, maps, which, options_.mask_nms || outputs.boxes.empty(), boxes);
-    cuda::polar_keys<T>(stream, maps, which, scoring, keys);
-    cuda::class_nms(stream, keys, boxes, shape, workspace, count, picked);
-    cuda::polar_results<T>(stream, maps, which, boxes, scoring, count, picked, limit, result_.mutable_data<int32_t>());
+
+    cuda::polar_rank(stream, maps, rank.data);
+    cuda::topk(stream, rank.data, images_, runs, chosen.data, scratch.data);
+    cuda::polar_boxes(stream, maps, which, options_.mask_nms || outputs.boxes.empty(), boxes.data);
+    cuda::polar_keys(stream, maps, which, scoring, keys.data);
+    cuda::class_nms(stream, keys.data, boxes.data, shape, workspace.data, count.data, picked.data);
+    cuda::polar_results(stream, maps, which, boxes.data, scoring, count.data, picked.data, limit,
+                        result_.mutable_data<int32_t>());
   }
 }
 

@@ -21,15 +21,12 @@ class DevicePostprocess {
 
   /// The pictures of what is queued next, one an image. Error: another number of pictures, or one without pixels.
   void set_geometry(std::span<const ImageGeometry> pictures);
-  /// Queues the post-processing of the network's outputs. Error: outputs that do not fit the options.
+  /// Queues the post-processing of the network's outputs, f32. Error: outputs that do not fit the options.
   void enqueue(const PolarOutputs& outputs);
   /// Waits, and returns what the last enqueue() found, one an image: a single copy from the device.
   std::vector<Detections> fetch() const;
 
  private:
-  template <class T>
-  void enqueue_as(const PolarOutputs& outputs);
-
   PostprocessOptions options_;
   std::vector<int> strides_;
   int images_;

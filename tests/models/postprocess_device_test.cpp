@@ -189,23 +189,6 @@ TEST_CASE("the device takes infinite and undefined outputs as the CPU does") {
   }
 }
 
-TEST_CASE("bf16 logits give what their f32 values give") {
-  if (!test::cuda()) return;
-  Outputs outputs(1, 16, 36, 36, 0.03);
-  for (auto* role : {&outputs.cls, &outputs.centerness})
-    for (auto& level : *role)
-      for (float& v : level) v = static_cast<float>(bf16(v));
-  const pm::PostprocessOptions o = options_for(outputs);
-  Device& device = *test::cuda();
-  models::PolarOutputs out = outputs.on(device, true);
-  for (auto* role : {&out.classes, &out.centerness})
-    for (Tensor& t : *role) t = t.to(DType::bf16);
-  pm::DevicePostprocess post(o, outputs.strides(), 1, device);
-  post.set_geometry(geometries(1));
-  post.enqueue(out);
-  check_equal(post.fetch().front(), pm::postprocess(outputs.of_image(0, true), geometries(1).front(), o));
-}
-
 TEST_CASE("a captured graph serves pictures of other sizes and contents") {
   if (!test::cuda()) return;
   if constexpr (cuda::kBuilt) {
