@@ -139,7 +139,7 @@ struct Library::Parts {
     std::optional<ConvPlan> best;
     double best_ms = 0;
     size_t timed = 0;
-    for_each_plan(dnn.get(), key, kMostWorkspaceBytes, nullptr, [&](ConvPlan plan) {
+    for_each_plan({dnn.get()}, key, kMostWorkspaceBytes, nullptr, [&](ConvPlan plan) {
       const std::optional<double> ms = time<T>(plan, key, at);
       if (ms && (!best || *ms < best_ms)) {
         best_ms = *ms;
@@ -159,8 +159,8 @@ struct Library::Parts {
       return true;
     };
     if (const auto chosen = choices.find(key_text(key)); chosen != choices.end())
-      for_each_plan(dnn.get(), key, kMostWorkspaceBytes, &chosen->second, take);
-    if (!found) for_each_plan(dnn.get(), key, kMostWorkspaceBytes, nullptr, take);
+      for_each_plan({dnn.get()}, key, kMostWorkspaceBytes, &chosen->second, take);
+    if (!found) for_each_plan({dnn.get()}, key, kMostWorkspaceBytes, nullptr, take);
     return found;
   }
 
