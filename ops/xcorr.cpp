@@ -1,0 +1,112 @@
+#include "ops/xcorr.h"
+
+#include "autograd/node.h"
+#include "cpu/xcorr.h"
+#include "cuda/xcorr.h"
+#include "ops/cast.h"
+#include "ops/dispatch.h"
+
+namespace az::ops {
+namespace {
+
+using autograd::Grads;
+using autograd::Node;
+using autograd::Saved;
+
+struct XcorrNode final : Node {
+  Saved search, kernel;
+  math::XcorrShape shape;
+  XcorrNode(const Tensor& x, const Tensor& k, const math::XcorrShape& s)
+      : Node("xcorr_depthwise"), search(x), kernel(k), shape(s) {}
+  Grads backward(const Grads& dy) override {
+    Grads grads(2);
+    if (needs(0)) grads[0] = search_gradient(dy[0]);
+    if (needs(1)) grads[1] = kernel_gradient(dy[0]);
+    return grads;
+  }
+  Tensor search_gradient(const Tensor& dy) const {
+    const Tensor& k = kernel.get(name());
+    Tensor dx = Tensor::empty({shape.images, shape.h, shape.w, shape.channels}, dy.dtype(), dy.device());
+    on_device_bf16(
+        name(), dy,
+        [&](auto t) {
+          using T = decltype(t);
+          cpu::xcorr_backward_search(dy.data<T>(), k.data<T>(), dx.mutable_data<T>(), shape);
+        },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          cuda::xcorr_backward_search(device.stream(), dy.data<T>(), k.data<T>(), dx.mutable_data<T>(), shape);
+        });
+    return dx;
+  }
+  Tensor kernel_gradient(const Tensor& dy) const {
+    const Tensor& x = search.get(name());
+    Tensor dk = Tensor::empty({shape.kernels(), shape.kh, shape.kw, shape.channels}, dy.dtype(), dy.device());
+    on_device_bf16(
+        name(), dy,
+        [&](auto t) {
+          using T = decltype(t);
+          cpu::xcorr_backward_kernel(x.data<T>(), dy.data<T>(), dk.mutable_data<T>(), shape);
+        },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          Tensor parts = Tensor::empty({cuda::xcorr_parts(shape)}, dtype_of<Wide<T>>, dy.device());
+          cuda::xcorr_backward_kernel(device.stream(), x.data<T>(), dy.data<T>(),
+                                      parts.template mutable_data<Wide<T>>(), dk.mutable_data<T>(), shape);
+        });
+    return dk;
+  }
+};
+
+math::XcorrShape checked_shape(const char* op, const Tensor& search, const Tensor& kernel) {
+  const auto is_float = [](const Tensor& t) {
+    return t.defined() && (t.dtype() == DType::f32 || t.dtype() == DType::f64 || t.dtype() == DType::bf16);
+  };
+  AZ_CHECK(is_float(search) && search.rank() == 4, "{}: search is {}, want f32, f64 or bf16 [n, h, w, c]", op,
+           search.str());
+  AZ_CHECK(kernel.defined() && kernel.dtype() == search.dtype() && kernel.rank() == 4,
+           "{}: kernel is {}, want {} [n or 1, kh, kw, c]", op, kernel.str(), dtype_name(search.dtype()));
+  check_same_device(op, search, kernel);
+  const math::XcorrShape shape{search.dim(0),
+                               search.dim(1),
+                               search.dim(2),
+                               search.dim(3),
+                               kernel.dim(1),
+                               kernel.dim(2),
+                               kernel.dim(0) == 1 && search.dim(0) != 1};
+  AZ_CHECK(kernel.dim(3) == shape.channels, "{}: kernel has {} channels, search has {}", op, kernel.dim(3),
+           shape.channels);
+  AZ_CHECK(kernel.dim(0) == shape.kernels(), "{}: {} kernels for {} search features, want as many or 1", op,
+           kernel.dim(0), shape.images);
+  AZ_CHECK(shape.kh >= 1 && shape.kw >= 1 && shape.h_out() >= 1 && shape.w_out() >= 1,
+           "{}: a kernel of {}x{} does not fit into a search feature of {}x{}", op, shape.kh, shape.kw, shape.h,
+           shape.w);
+  // Positions inside one image are 32-bit numbers in the kernels.
+  AZ_CHECK(shape.search_count() < (int64_t{1} << 31), "{}: search is {}, want fewer than 2^31 elements an image", op,
+           search.str());
+  return shape;
+}
+
+}  // namespace
+
+Tensor xcorr_depthwise(const Tensor& search, const Tensor& kernel) {
+  constexpr const char* kOp = "xcorr_depthwise";
+  const math::XcorrShape shape = checked_shape(kOp, search, kernel);
+  if (is_host_bf16(search))
+    return cast(xcorr_depthwise(cast(search, DType::f32), cast(kernel, DType::f32)), DType::bf16);
+  Tensor y =
+      Tensor::empty({shape.images, shape.h_out(), shape.w_out(), shape.channels}, search.dtype(), search.device());
+  on_device_bf16(
+      kOp, search,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::xcorr(search.data<T>(), kernel.data<T>(), y.mutable_data<T>(), shape);
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        cuda::xcorr(device.stream(), search.data<T>(), kernel.data<T>(), y.mutable_data<T>(), shape);
+      });
+  return autograd::record<XcorrNode>(y, {search, kernel}, search, kernel, shape);
+}
+
+}  // namespace az::ops
