@@ -39,7 +39,7 @@ struct Values {
 template <class T>
 constexpr double kRounding = std::is_same_v<T, bf16>    ? 0x1p-8
                              : std::is_same_v<T, float> ? 0x1p-23
-                                                        : 1e-15;
+                                                        : 4e-15;
 
 /// The largest difference, as a share of the larger of 1 and the wanted value.
 double worst(const Tensor& got, const std::vector<double>& want) {
