@@ -167,7 +167,7 @@ struct Library::Parts {
   /// Queues the pass; false where cuDNN has no plan for it.
   template <class T>
   bool convolve(PlanKey key, const ConvPointers& at) {
-    key.alignment = common_alignment({at.x, at.w, at.y, at.bias, at.residual});
+    key.alignment = common_alignment({at.x, at.w, at.y, at.residual});
     key.dtype = dtype_of<T>;
     key.tf32 = tf32 && key.dtype == DType::f32;
     auto found = plans.find(key);

@@ -77,13 +77,15 @@ class ConvGraph {
 
   const Descriptor& tensor(int64_t id, const TensorMap& map, DType dtype) {
     const bool in_memory = id < kFirstVirtual;
+    // A bias may lie anywhere in a buffer of parameters; to ask more of it would rule out the fast engines.
+    const int64_t aligned = id == kBias ? dtype_bytes(dtype) : std::max(key_.alignment, dtype_bytes(dtype));
     if (in_memory) ids_.push_back(id);
     return add(CUDNN_BACKEND_TENSOR_DESCRIPTOR)
         .set(CUDNN_ATTR_TENSOR_DATA_TYPE, type_of(dtype))
         .set(CUDNN_ATTR_TENSOR_DIMENSIONS, map.dims)
         .set(CUDNN_ATTR_TENSOR_STRIDES, map.strides)
         .set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id)
-        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, std::max(key_.alignment, dtype_bytes(dtype)))
+        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, aligned)
         .set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, !in_memory)
         .finalise();
   }
