@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <map>
 #include <optional>
 #include <unordered_map>
 
@@ -19,8 +20,8 @@ namespace {
 
 /// Filter gradients split their sums over as much; the largest of a batch of 16 stays below.
 constexpr int64_t kMostWorkspaceBytes = int64_t{1} << 30;
-/// Candidates that a tuning run times, and how often each.
-constexpr size_t kMostTimed = 16;
+/// Candidates of each list that a tuning run times, and how often each.
+constexpr int kMostTimed = 6;
 constexpr int kTimings = 5;
 
 class Handle {
@@ -138,14 +139,15 @@ struct Library::Parts {
   std::optional<ConvPlan> fastest(const PlanKey& key, const ConvPointers& at) {
     std::optional<ConvPlan> best;
     double best_ms = 0;
-    size_t timed = 0;
+    std::map<std::pair<int, int>, int> timed;  // by list
     for_each_plan({dnn.get()}, key, kMostWorkspaceBytes, nullptr, [&](ConvPlan plan) {
+      int& count = timed[{plan.choice.mode, plan.choice.form}];
       const std::optional<double> ms = time<T>(plan, key, at);
       if (ms && (!best || *ms < best_ms)) {
         best_ms = *ms;
         best = std::move(plan);
       }
-      return ++timed == kMostTimed;
+      return ++count == kMostTimed ? Next::list : Next::plan;
     });
     if (best) choices[key_text(key)] = best->choice;
     return best;
@@ -156,7 +158,7 @@ struct Library::Parts {
     std::optional<ConvPlan> found;
     const auto take = [&](ConvPlan plan) {
       found = std::move(plan);
-      return true;
+      return Next::stop;
     };
     if (const auto chosen = choices.find(key_text(key)); chosen != choices.end())
       for_each_plan({dnn.get()}, key, kMostWorkspaceBytes, &chosen->second, take);

@@ -247,7 +247,7 @@ int64_t workspace_of(const Descriptor& plan) {
 }  // namespace
 
 void for_each_plan(const PlanTarget& target, const PlanKey& key, int64_t most_workspace_bytes, const PlanChoice* only,
-                   const std::function<bool(ConvPlan)>& f) {
+                   const std::function<Next(ConvPlan)>& f) {
   const std::vector<GraphForm> forms = graph_forms(key);
   std::vector<std::unique_ptr<ConvGraph>> graphs;
   for (const GraphForm& form : forms) graphs.push_back(std::make_unique<ConvGraph>(target, key, form));
@@ -266,7 +266,10 @@ void for_each_plan(const PlanTarget& target, const PlanKey& key, int64_t most_wo
         if (!plan.try_finalise()) continue;
         const int64_t workspace = workspace_of(plan);
         if (workspace > most_workspace_bytes) continue;
-        if (f({forms[form], choice, workspace, std::move(configs[i]), std::move(plan), graphs[form]->ids()})) return;
+        const Next next =
+            f({forms[form], choice, workspace, std::move(configs[i]), std::move(plan), graphs[form]->ids()});
+        if (next == Next::stop) return;
+        if (next == Next::list) break;
       }
     }
 }

@@ -104,9 +104,11 @@ struct PlanTarget {
   const Descriptor* properties = nullptr;
 };
 
-/// Calls f with each plan that is acceptable, finalises and takes at most `most_workspace_bytes`, best first, until it
-/// returns true: heuristic A for each form, then the fallback list. `only`, where not null, is the one to look for.
+enum class Next : uint8_t { plan, list, stop };
+/// Calls f with each plan that is acceptable, finalises and takes at most `most_workspace_bytes`, best first: heuristic
+/// A's list for each form, then the fallback lists. f says what comes next. `only`, where not null, is the one to look
+/// for.
 void for_each_plan(const PlanTarget& target, const PlanKey& key, int64_t most_workspace_bytes, const PlanChoice* only,
-                   const std::function<bool(ConvPlan)>& f);
+                   const std::function<Next(ConvPlan)>& f);
 
 }  // namespace az::cuda

@@ -56,7 +56,7 @@ TEST_CASE("cuDNN has a deterministic plan for every pass of our convolutions") {
         std::optional<ConvPlan> plan;
         for_each_plan({.properties = &properties}, key, int64_t{1} << 30, nullptr, [&](ConvPlan found) {
           plan = std::move(found);
-          return true;
+          return Next::stop;
         });
         REQUIRE(plan);
         CHECK(plan->ids.size() == (after && plan->form.whole ? 5 : 3));
@@ -64,7 +64,7 @@ TEST_CASE("cuDNN has a deterministic plan for every pass of our convolutions") {
         std::optional<PlanChoice> again;
         for_each_plan({.properties = &properties}, key, int64_t{1} << 30, &plan->choice, [&](ConvPlan found) {
           again = found.choice;
-          return true;
+          return Next::stop;
         });
         CHECK(again == plan->choice);
       }
