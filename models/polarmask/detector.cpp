@@ -41,6 +41,13 @@ std::array<double, 2> centre_of(int64_t location, std::span<const cpu::LevelGrid
 
 std::span<const float> values(const Tensor& t) { return {t.data<float>(), static_cast<size_t>(t.numel())}; }
 
+/// Changes whenever one of the network's tensors is written to.
+uint64_t version_of(nn::Module& network) {
+  uint64_t sum = 0;
+  for (const nn::Entry& entry : nn::entries(network)) sum += entry.tensor->version();
+  return sum;
+}
+
 }  // namespace
 
 PreparedImage prepare_image(const data::Image& image, const PolarDataConfig& config, Device& host) {
@@ -95,10 +102,12 @@ polarmask::Detections PolarDetector::detect_on_host(const PreparedImage& image) 
 /// only; then one copy back.
 polarmask::Detections PolarDetector::detect_on_device(const PreparedImage& image) {
   const Tensor& pixels = image.pixels;
-  if (!input_.defined() || input_.numel() < pixels.numel()) {
-    runner_ = std::make_unique<ops::StepRunner>(device_, how_.graphs);  // its graphs read the old place
-    input_ = Tensor::empty({pixels.numel()}, DType::f32, device_);
-  }
+  const uint64_t version = version_of(network_);
+  const bool larger = !input_.defined() || input_.numel() < pixels.numel();
+  // Graphs read the old place, and what the ops made of the old weights (folded norms, packed filters).
+  if (larger || version != network_version_) runner_ = std::make_unique<ops::StepRunner>(device_, how_.graphs);
+  if (larger) input_ = Tensor::empty({pixels.numel()}, DType::f32, device_);
+  network_version_ = version;
   const Tensor input = input_.narrowed(0, pixels.numel()).reshaped(pixels.shape());
   device_.copy_from_host(input_.mutable_raw(), pixels.raw(), pixels.bytes());
   postprocess_->set_geometry({&image.geometry, 1});

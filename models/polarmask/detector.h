@@ -71,6 +71,7 @@ class PolarDetector {
   // On a CUDA device.
   std::unique_ptr<Device> host_;  // where pictures are prepared
   std::unique_ptr<polarmask::DevicePostprocess> postprocess_;
+  uint64_t network_version_ = 0;
   Tensor input_;  // [elements] of the largest picture yet: graphs read it there
 };
 
