@@ -33,8 +33,9 @@ namespace {
 constexpr int kTile = 5;        // outputs a thread, in rows and in columns
 constexpr int kMostStrips = 6;  // tiles side by side in a block
 constexpr int kPlainThreads = 256;
-/// Blocks a multiprocessor that xcorr_tile_gradient_kernel must leave registers for; 0: as the compiler likes. For small
-/// kernels it likes two; for large ones it likes one, and a handful of spilled registers is less than half of the warps.
+/// Blocks a multiprocessor that xcorr_tile_gradient_kernel must leave registers for; 0: as the compiler likes. For
+/// small kernels it likes two; for large ones it likes one, and a handful of spilled registers is less than half of the
+/// warps.
 template <int K>
 constexpr int kResident = K <= 5 ? 0 : 2;
 
