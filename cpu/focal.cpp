@@ -6,7 +6,6 @@
 #include <array>
 
 #include "cpu/block_sum.h"
-#include "math/focal.h"
 #include "tensor/error.h"
 #include "tensor/simd.h"
 

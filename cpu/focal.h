@@ -3,12 +3,11 @@
 
 #include <cstdint>
 
+#include "math/focal.h"
+
 namespace az::cpu {
 
-struct FocalOptions {
-  double alpha, gamma;
-  double normaliser_extra;  ///< added to the number of positive rows
-};
+using math::FocalOptions;
 
 /// loss[0] = sum / norm[0], norm[0] = P + normaliser_extra, or 1 where that is zero.   Sums in double, fixed order.
 /// logits [rows, channels], labels [rows] in -1..channels (error otherwise; -1: left out) -> loss [1], norm [1]

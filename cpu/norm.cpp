@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "cpu/parallel.h"
-#include "math/norm.h"
 #include "tensor/simd.h"
 
 // The bodies are templates; each is compiled for every instruction set inside a plain function marked AZ_SIMD.
@@ -176,36 +176,91 @@ Row<T> row_at(const NormGradientInput<T>& in, const NormShape& shape, int64_t im
           from_x ? in.scale + channel : nullptr, from_x ? in.shift + channel : nullptr};
 }
 
+/// Two sums of every channel.   [images, channels]
+struct ChannelSums {
+  std::vector<double> first, second;
+};
+
+template <class T>
+void fold_channel(const math::NormParameters<T>& parameters, int64_t channel, double mean, double rstd, T* scale,
+                  T* shift) {
+  const math::ChannelAffine affine(double(parameters.weight[channel]), double(parameters.bias[channel]), mean, rstd);
+  *scale = static_cast<T>(affine.scale);
+  *shift = static_cast<T>(affine.shift);
+}
+
+/// dbias = sum of dy.
+template <class T>
+void affine_gradients(const ChannelSums& sums, const NormShape& shape, const math::NormGradientSums<T>& out) {
+  const int64_t c = shape.channels;
+  std::vector<double> dweight(static_cast<size_t>(c)), dbias(static_cast<size_t>(c));
+  for (int64_t i = 0; i < shape.images * c; ++i) {
+    const auto at = static_cast<size_t>(i), channel = static_cast<size_t>(i % c);
+    const int64_t group = i / shape.group_channels();
+    dweight[channel] += math::weight_gradient(sums.first[at], sums.second[at], out.mean[group], out.rstd[group]);
+    dbias[channel] += sums.first[at];
+  }
+  std::transform(dweight.begin(), dweight.end(), out.dweight, [](double v) { return static_cast<T>(v); });
+  std::transform(dbias.begin(), dbias.end(), out.dbias, [](double v) { return static_cast<T>(v); });
+}
+
+template <class T>
+void slopes_and_offsets(const ChannelSums& sums, const NormShape& shape, const math::NormGradientSums<T>& out) {
+  const int64_t width = shape.group_channels();
+  for (int64_t group = 0; group < shape.images * shape.groups; ++group) {
+    const int64_t first = group * width;
+    double sum_g = 0, sum_gx = 0;
+    for (int64_t i = first; i < first + width; ++i) {
+      const auto factor = double(out.weight[i % shape.channels]);
+      sum_g += factor * sums.first[static_cast<size_t>(i)];
+      sum_gx += factor * sums.second[static_cast<size_t>(i)];
+    }
+    const math::GroupGradient line(sum_g, sum_gx, out.mean[group], out.rstd[group], shape.group_size());
+    std::fill_n(out.slope + first, width, static_cast<T>(line.slope));
+    std::fill_n(out.offset + first, width, static_cast<T>(line.offset));
+  }
+}
+
 }  // namespace
 
 template <class T>
-void group_moments(const T* x, const NormShape& shape, double* mean, double* variance) {
-  std::vector<double> sums, squares;
-  sum_blocks(shape, sums, squares, [&](int64_t image, int64_t row, int64_t rows, double* sum, double* square) {
-    moments_loop(x + (image * shape.rows + row) * shape.channels, sum, square, rows, shape.channels);
-  });
+void measure(const T* x, const NormShape& shape, const math::NormParameters<T>& parameters,
+             const math::RunningStatistics<T>& running, const math::NormMap<T>& map) {
+  ChannelSums sums;
+  sum_blocks(shape, sums.first, sums.second,
+             [&](int64_t image, int64_t row, int64_t rows, double* sum, double* square) {
+               moments_loop(x + (image * shape.rows + row) * shape.channels, sum, square, rows, shape.channels);
+             });
   const int64_t width = shape.group_channels();
   for (int64_t g = 0; g < shape.images * shape.groups; ++g) {
     double sum = 0, square = 0;
     for (int64_t i = g * width; i < (g + 1) * width; ++i) {
-      sum += sums[static_cast<size_t>(i)];
-      square += squares[static_cast<size_t>(i)];
+      sum += sums.first[static_cast<size_t>(i)];
+      square += sums.second[static_cast<size_t>(i)];
     }
     const math::Moments moments(sum, square, shape.group_size());
-    mean[g] = moments.mean;
-    variance[g] = moments.variance;
+    map.mean[g] = moments.mean;
+    map.rstd[g] = math::inverse_deviation(moments.variance, parameters.eps);
+    if (!running.mean) continue;
+    const double correction = math::unbiased(shape.group_size());
+    running.mean[g] = static_cast<T>(math::running(double(running.mean[g]), moments.mean, running.momentum, 1));
+    running.var[g] =
+        static_cast<T>(math::running(double(running.var[g]), moments.variance, running.momentum, correction));
   }
+  for (int64_t i = 0; i < shape.images * shape.channels; ++i)
+    fold_channel(parameters, i % shape.channels, map.mean[i / width], map.rstd[i / width], map.scale + i,
+                 map.shift + i);
 }
 
 template <class T>
-void fold_channels(const T* weight, const T* bias, const double* mean, const double* rstd, const NormShape& shape,
-                   T* scale, T* shift) {
-  for (int64_t i = 0; i < shape.images * shape.channels; ++i) {
-    const int64_t channel = i % shape.channels;
-    const int64_t group = i / shape.group_channels();
-    const math::ChannelAffine affine(double(weight[channel]), double(bias[channel]), mean[group], rstd[group]);
-    scale[i] = static_cast<T>(affine.scale);
-    shift[i] = static_cast<T>(affine.shift);
+void fold_running(const math::NormParameters<T>& parameters, const T* running_mean, const T* running_var,
+                  int64_t channels, const math::NormMap<T>& map) {
+  for (int64_t i = 0; i < channels; ++i) {
+    const auto mean = double(running_mean[i]);
+    const double rstd = math::inverse_deviation(double(running_var[i]), parameters.eps);
+    fold_channel(parameters, i, mean, rstd, map.scale + i, map.shift + i);
+    if (map.mean) map.mean[i] = mean;
+    if (map.rstd) map.rstd[i] = rstd;
   }
 }
 
@@ -221,32 +276,34 @@ void affine_channels(const T* x, const T* scale, const T* shift, const T* residu
 }
 
 template <class T>
-ChannelSums gradient_sums(const NormGradientInput<T>& in, const NormShape& shape) {
+void gradient_sums(const NormGradientInput<T>& in, const NormShape& shape, const math::NormGradientSums<T>& out) {
   ChannelSums sums;
-  sum_blocks(shape, sums.dy, sums.dy_x, [&](int64_t image, int64_t row, int64_t rows, double* dy, double* dy_x) {
+  sum_blocks(shape, sums.first, sums.second, [&](int64_t image, int64_t row, int64_t rows, double* dy, double* dy_x) {
     sums_loop(in.gate, row_at(in, shape, image, row), dy, dy_x, rows, shape.channels);
   });
-  return sums;
+  if (out.dweight) affine_gradients(sums, shape, out);
+  if (out.slope) slopes_and_offsets(sums, shape, out);
 }
 
 template <class T>
-void gradient_rows(const NormGradientInput<T>& in, const T* factor, const T* slope, const T* offset, T* dx,
-                   T* dresidual, const NormShape& shape) {
+void gradient_rows(const NormGradientInput<T>& in, const T* slope, const T* offset, T* dx, T* dresidual,
+                   const NormShape& shape) {
   for_each_block(shape, [&](int64_t image, int64_t, int64_t row, int64_t rows) {
     const int64_t at = (image * shape.rows + row) * shape.channels;
     const int64_t channel = image * shape.channels;
-    gradient_loop(in.gate, row_at(in, shape, image, row), factor + channel, slope ? slope + channel : nullptr,
+    gradient_loop(in.gate, row_at(in, shape, image, row), in.scale + channel, slope ? slope + channel : nullptr,
                   offset ? offset + channel : nullptr, dx + at, dresidual ? dresidual + at : nullptr, rows,
                   shape.channels);
   });
 }
 
-#define AZ_INSTANTIATE(T)                                                                                     \
-  template void group_moments<T>(const T*, const NormShape&, double*, double*);                               \
-  template void fold_channels<T>(const T*, const T*, const double*, const double*, const NormShape&, T*, T*); \
-  template void affine_channels<T>(const T*, const T*, const T*, const T*, bool, T*, const NormShape&);       \
-  template ChannelSums gradient_sums<T>(const NormGradientInput<T>&, const NormShape&);                       \
-  template void gradient_rows<T>(const NormGradientInput<T>&, const T*, const T*, const T*, T*, T*, const NormShape&);
+#define AZ_INSTANTIATE(T)                                                                                              \
+  template void measure<T>(const T*, const NormShape&, const math::NormParameters<T>&,                                 \
+                           const math::RunningStatistics<T>&, const math::NormMap<T>&);                                \
+  template void fold_running<T>(const math::NormParameters<T>&, const T*, const T*, int64_t, const math::NormMap<T>&); \
+  template void affine_channels<T>(const T*, const T*, const T*, const T*, bool, T*, const NormShape&);                \
+  template void gradient_sums<T>(const NormGradientInput<T>&, const NormShape&, const math::NormGradientSums<T>&);     \
+  template void gradient_rows<T>(const NormGradientInput<T>&, const T*, const T*, T*, T*, const NormShape&);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE

@@ -2,8 +2,9 @@
 // forward, 4 r bytes a row backward.
 #include "cpu/polar_loss.h"
 
+#include <algorithm>
+
 #include "cpu/block_sum.h"
-#include "math/polar_loss.h"
 
 namespace az::cpu {
 namespace {
@@ -24,8 +25,8 @@ void weighted_mean(const Rows<T>& rows, T* loss, T* norm, const F& row_loss) {
   const auto total = sum_blocks<WeightedSum>(rows.count, kBlock, [&](int64_t begin, int64_t end) {
     WeightedSum sum;
     for (int64_t row = begin; row < end; ++row) {
-      const T weight = rows.weight ? rows.weight[row] : T(1);
-      if (rows.labels[row] > 0 && weight != T(0)) sum += {double(weight), double(weight) * double(row_loss(row))};
+      const T weight = rows.weight_of(row);
+      if (weight != T(0)) sum += {double(weight), double(weight) * double(row_loss(row))};
     }
     return sum;
   });
@@ -40,7 +41,7 @@ void weighted_mean_backward(const Rows<T>& rows, int64_t columns, const T* norm,
   const T scale = norm[0] == T(0) ? T(0) : dy[0] / norm[0];
   parallel_for(rows.count, kBlock, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      const T weight = rows.labels[row] > 0 ? (rows.weight ? rows.weight[row] : T(1)) : T(0);
+      const T weight = rows.weight_of(row);
       T* to = dx + row * columns;
       if (weight != T(0)) {
         row_backward(row, scale * weight, to);
@@ -51,6 +52,14 @@ void weighted_mean_backward(const Rows<T>& rows, int64_t columns, const T* norm,
   });
 }
 
+template <class Formula, class T>
+typename Formula::template Sums<T> sums_of(const T* d, const T* t, int64_t count) {
+  typename Formula::template Sums<T> sums;
+  for (int64_t k = 0; k < count; ++k) sums.add(d[k], t[k]);
+  return sums;
+}
+
+/// Calls f with the formula.
 template <class F>
 void with_formula(PolarIouKind kind, const F& f) {
   switch (kind) {
@@ -73,17 +82,20 @@ void polar_centerness(const T* rays, const int32_t* labels, int64_t rows, int64_
 template <class T>
 void polar_iou_loss(PolarIouKind kind, const T* pred, const T* target, const Rows<T>& rows, int64_t r, T* loss,
                     T* norm) {
-  with_formula(kind, [&](auto formula) {
-    weighted_mean(rows, loss, norm, [&](int64_t row) { return formula.loss(pred + row * r, target + row * r, r); });
+  with_formula(kind, [&]<class Formula>(Formula) {
+    weighted_mean(rows, loss, norm,
+                  [&](int64_t row) { return sums_of<Formula>(pred + row * r, target + row * r, r).loss(r); });
   });
 }
 
 template <class T>
 void polar_iou_loss_backward(PolarIouKind kind, const T* pred, const T* target, const Rows<T>& rows, int64_t r,
                              const T* norm, const T* dy, T* dx) {
-  with_formula(kind, [&](auto formula) {
+  with_formula(kind, [&]<class Formula>(Formula) {
     weighted_mean_backward(rows, r, norm, dy, dx, [&](int64_t row, T factor, T* to) {
-      formula.backward(pred + row * r, target + row * r, r, factor, to);
+      const T *d = pred + row * r, *t = target + row * r;
+      const typename Formula::template Gradient<T> gradient(sums_of<Formula>(d, t, r), r, factor);
+      for (int64_t k = 0; k < r; ++k) to[k] = gradient.slope(d[k], t[k]);
     });
   });
 }

@@ -7,17 +7,12 @@
 
 #include <cstdint>
 
+#include "math/polar_loss.h"
+
 namespace az::cpu {
 
-enum class PolarIouKind { v1, v2, v3 };
-
-/// The rows that count: labels > 0, with their weights.
-template <class T>
-struct Rows {
-  const int32_t* labels;  ///< [count]
-  const T* weight;        ///< [count], or null for 1
-  int64_t count;
-};
+using math::PolarIouKind;
+using math::Rows;
 
 /// rays [rows, r] -> centerness [rows], 0 for background
 template <class T>

@@ -11,6 +11,11 @@
 
 namespace az::math {
 
+struct FocalOptions {
+  double alpha, gamma;
+  double normaliser_extra;  ///< added to the number of positive rows
+};
+
 /// kSquare: gamma is 2, and no power is taken.
 template <class T, bool kSquare>
 struct SigmoidFocal {

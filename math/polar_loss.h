@@ -8,7 +8,29 @@
 
 namespace az::math {
 
-/// Polar centerness of one set of rays: sqrt(shortest / longest), 0 where all are 0.   rays [count]
+/// How two sets of rays are compared (ops/polar_loss.h): PolarIouOfSums<false>, PolarIouOfRays, PolarIouOfSums<true>.
+enum class PolarIouKind { v1, v2, v3 };
+
+/// The rows that count: labels > 0 and weight not 0.
+template <class T>
+struct Rows {
+  const int32_t* labels;  ///< [count]
+  const T* weight;        ///< [count], or null for 1
+  int64_t count;
+
+  AZ_HD T weight_of(int64_t row) const {
+    if (labels[row] <= 0) return T(0);
+    return weight ? weight[row] : T(1);
+  }
+};
+
+/// Polar centerness: sqrt(shortest ray / longest ray), 0 where all are 0.
+template <class T>
+AZ_HD T centerness_of_extremes(T shortest, T longest) {
+  return longest > T(0) ? std::sqrt(shortest / longest) : T(0);
+}
+
+/// Polar centerness of one set of rays.   rays [count]
 template <class T>
 AZ_HD T polar_centerness(const T* rays, int64_t count) {
   T shortest = rays[0], longest = rays[0];
@@ -16,38 +38,37 @@ AZ_HD T polar_centerness(const T* rays, int64_t count) {
     shortest = rays[k] < shortest ? rays[k] : shortest;
     longest = rays[k] > longest ? rays[k] : longest;
   }
-  return longest > T(0) ? std::sqrt(shortest / longest) : T(0);
+  return centerness_of_extremes(shortest, longest);
 }
 
+// The polar IoU losses walk over a row's rays twice: add() every pair of a predicted length d and a target t to Sums,
+// which give the row's loss; the gradient is then the slope() of every ray. The prediction takes both the gradient of
+// the maximum and that of the minimum where d = t.
+
 /// log(sum max(d, t)^n / sum min(d, t)^n), n = 1 or, with kSquared, 2: the polar IoU loss, discrete form of the
-/// logarithm of the ratio of two areas.   The prediction takes both gradients where d = t.
+/// logarithm of the ratio of two areas.
 template <bool kSquared>
 struct PolarIouOfSums {
   template <class T>
   struct Sums {
     T larger = 0, smaller = 0;
-    AZ_HD Sums(const T* d, const T* t, int64_t count) {
-      for (int64_t k = 0; k < count; ++k) {
-        larger += power(d[k] > t[k] ? d[k] : t[k]);
-        smaller += power(d[k] > t[k] ? t[k] : d[k]);
-      }
+    AZ_HD void add(T d, T t) {
+      larger += power(d > t ? d : t);
+      smaller += power(d > t ? t : d);
+    }
+    AZ_HD T loss(int64_t) const { return std::log(larger / smaller); }
+  };
+  /// `factor` times the gradient of a row's loss.
+  template <class T>
+  struct Gradient {
+    T above, below;
+    AZ_HD Gradient(const Sums<T>& sums, int64_t, T factor)
+        : above(factor / sums.larger), below(factor / sums.smaller) {}
+    AZ_HD T slope(T d, T t) const {
+      const T slope = (d >= t ? above : T(0)) - (d <= t ? below : T(0));
+      return kSquared ? T(2) * d * slope : slope;
     }
   };
-  template <class T>
-  AZ_HD T loss(const T* d, const T* t, int64_t count) const {
-    const Sums<T> sums(d, t, count);
-    return std::log(sums.larger / sums.smaller);
-  }
-  template <class T>
-  AZ_HD void backward(const T* d, const T* t, int64_t count, T factor, T* dx) const {
-    const Sums<T> sums(d, t, count);
-    const T above = factor / sums.larger;
-    const T below = factor / sums.smaller;
-    for (int64_t k = 0; k < count; ++k) {
-      const T slope = (d[k] >= t[k] ? above : T(0)) - (d[k] <= t[k] ? below : T(0));
-      dx[k] = kSquared ? T(2) * d[k] * slope : slope;
-    }
-  }
 
  private:
   template <class T>
@@ -59,24 +80,25 @@ struct PolarIouOfSums {
 /// Mean over rays of log(max(d, t) / max(min(d, t), 1e-6)).
 struct PolarIouOfRays {
   template <class T>
-  AZ_HD T loss(const T* d, const T* t, int64_t count) const {
+  struct Sums {
     T sum = 0;
-    for (int64_t k = 0; k < count; ++k) {
-      const T smaller = d[k] > t[k] ? t[k] : d[k];
-      sum += std::log((d[k] > t[k] ? d[k] : t[k]) / (smaller > kFloor<T> ? smaller : kFloor<T>));
+    AZ_HD void add(T d, T t) {
+      const T smaller = d > t ? t : d;
+      sum += std::log((d > t ? d : t) / (smaller > kFloor<T> ? smaller : kFloor<T>));
     }
-    return sum / static_cast<T>(count);
-  }
+    AZ_HD T loss(int64_t count) const { return sum / static_cast<T>(count); }
+  };
   template <class T>
-  AZ_HD void backward(const T* d, const T* t, int64_t count, T factor, T* dx) const {
-    const T each = factor / static_cast<T>(count);
-    for (int64_t k = 0; k < count; ++k) {
+  struct Gradient {
+    T each;
+    AZ_HD Gradient(const Sums<T>&, int64_t count, T factor) : each(factor / static_cast<T>(count)) {}
+    AZ_HD T slope(T d, T t) const {
       T slope = 0;
-      if (d[k] >= t[k]) slope += each / d[k];
-      if (d[k] <= t[k] && d[k] >= kFloor<T>) slope -= each / d[k];
-      dx[k] = slope;
+      if (d >= t) slope += each / d;
+      if (d <= t && d >= kFloor<T>) slope -= each / d;
+      return slope;
     }
-  }
+  };
 
  private:
   template <class T>

@@ -4,6 +4,7 @@
 
 #include "autograd/node.h"
 #include "cpu/focal.h"
+#include "cuda/focal.h"
 #include "ops/dispatch.h"
 
 namespace az::ops {
@@ -15,18 +16,25 @@ using autograd::Saved;
 
 struct FocalNode final : Node {
   Saved logits, labels, norm;
-  cpu::FocalOptions options;
-  FocalNode(const Tensor& z, const Tensor& classes, const Tensor& normaliser, const cpu::FocalOptions& o)
+  math::FocalOptions options;
+  FocalNode(const Tensor& z, const Tensor& classes, const Tensor& normaliser, const math::FocalOptions& o)
       : Node("sigmoid_focal_loss"), logits(z), labels(classes), norm(normaliser), options(o) {}
   Grads backward(const Grads& dy) override {
     const Tensor& z = logits.get(name());
     Tensor dx = Tensor::empty(z.shape(), z.dtype(), z.device());
-    on_cpu(name(), z, [&](auto t) {
-      using T = decltype(t);
-      cpu::sigmoid_focal_loss_backward(z.data<T>(), labels.get(name()).template data<int32_t>(), z.dim(0), z.dim(1),
-                                       options, norm.get(name()).template data<T>(), dy[0].data<T>(),
-                                       dx.mutable_data<T>());
-    });
+    const Tensor &classes = labels.get(name()), &n = norm.get(name());
+    on_device(
+        name(), z,
+        [&](auto t) {
+          using T = decltype(t);
+          cpu::sigmoid_focal_loss_backward(z.data<T>(), classes.data<int32_t>(), z.dim(0), z.dim(1), options,
+                                           n.data<T>(), dy[0].data<T>(), dx.mutable_data<T>());
+        },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          cuda::sigmoid_focal_loss_backward(device.stream(), z.data<T>(), classes.data<int32_t>(), z.dim(0), z.dim(1),
+                                            options, n.data<T>(), dy[0].data<T>(), dx.mutable_data<T>());
+        });
     return {dx};
   }
 };
@@ -45,14 +53,23 @@ Tensor sigmoid_focal_loss(const Tensor& logits, const Tensor& labels, double nor
            normaliser_extra);
   AZ_CHECK(alpha >= 0 && alpha <= 1, "{}: alpha is {}, want 0 to 1", kOp, alpha);
   AZ_CHECK(gamma >= 0 && std::isfinite(gamma), "{}: gamma is {}, want >= 0", kOp, gamma);
-  const cpu::FocalOptions options{alpha, gamma, normaliser_extra};
+  const math::FocalOptions options{alpha, gamma, normaliser_extra};
   Tensor loss = Tensor::empty({1}, logits.dtype(), logits.device());
   Tensor norm = Tensor::empty({1}, logits.dtype(), logits.device());
-  on_cpu(kOp, logits, [&](auto t) {
-    using T = decltype(t);
-    cpu::sigmoid_focal_loss(logits.data<T>(), labels.data<int32_t>(), logits.dim(0), logits.dim(1), options,
-                            loss.mutable_data<T>(), norm.mutable_data<T>());
-  });
+  on_device(
+      kOp, logits,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::sigmoid_focal_loss(logits.data<T>(), labels.data<int32_t>(), logits.dim(0), logits.dim(1), options,
+                                loss.mutable_data<T>(), norm.mutable_data<T>());
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        Tensor parts = Tensor::empty({cuda::focal_parts(logits.dim(0), logits.dim(1))}, DType::f64, logits.device());
+        cuda::sigmoid_focal_loss(device.stream(), logits.data<T>(), labels.data<int32_t>(), logits.dim(0),
+                                 logits.dim(1), options, parts.template mutable_data<double>(), loss.mutable_data<T>(),
+                                 norm.mutable_data<T>());
+      });
   return autograd::record<FocalNode>(loss, {logits}, logits, labels, norm, options);
 }
 

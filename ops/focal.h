@@ -12,8 +12,8 @@ namespace az::ops {
 ///
 /// logits            [n, c]  f32 or f64
 /// labels            [n]     i32; 0 background, k the class of channel k - 1, -1 a row that gives neither loss nor
-/// gradient
-///                   (a crowd where it is not to be learned as background). Error: outside [-1, c]
+///                   gradient (a crowd where it is not to be learned as background). Outside [-1, c]: an error on the
+///                   CPU; on a CUDA device, whose values the host does not wait for, the loss is NaN
 /// normaliser_extra  >= 0; the number of images in PolarMask. A normaliser of zero counts as one
 /// returns           [1]
 /// grad              logits; that of the unclamped formula, computed anew in backward (no [n, c] buffer is kept)

@@ -2,7 +2,8 @@
 
 #include "autograd/node.h"
 #include "cpu/norm.h"
-#include "math/norm.h"
+#include "cuda/norm.h"
+#include "ops/cast.h"
 #include "ops/dispatch.h"
 
 namespace az::ops {
@@ -11,71 +12,137 @@ namespace {
 using autograd::Grads;
 using autograd::Node;
 using autograd::Saved;
-using cpu::Gate;
-using cpu::NormShape;
+using math::Gate;
+using math::NormShape;
 
 Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), x.dtype(), x.device()); }
 
-/// Error unless `t` is [c] of x's type on x's device.
+/// The type of parameters and running statistics for an x.
+DType parameter_type(const Tensor& x) { return x.dtype() == DType::f64 ? DType::f64 : DType::f32; }
+
+/// Error unless `t` is [c] of the parameters' type on x's device.
 void check_channels(const char* op, const char* name, const Tensor& t, const Tensor& x) {
-  AZ_CHECK(t.defined() && t.shape() == Shape{x.dim(3)} && t.dtype() == x.dtype(), "{}: {} is {}, want {} [{}] for x {}",
-           op, name, t.str(), dtype_name(x.dtype()), x.dim(3), x.str());
+  AZ_CHECK(t.defined() && t.shape() == Shape{x.dim(3)} && t.dtype() == parameter_type(x),
+           "{}: {} is {}, want {} [{}] for x {}", op, name, t.str(), dtype_name(parameter_type(x)), x.dim(3), x.str());
   check_same_device(op, x, t);
 }
 
 void check_input(const char* op, const Tensor& x, const Tensor& residual) {
-  check_float(op, "x", x);
+  check_activation(op, "x", x);
   AZ_CHECK(x.rank() == 4 && x.dim(3) > 0, "{}: x is {}, want [n, h, w, c] with c >= 1", op, x.str());
+  check_map_size(op, x, x.dim(0) * x.dim(1) * x.dim(2), x.dim(3));
   if (!residual.defined()) return;
   AZ_CHECK(residual.shape() == x.shape() && residual.dtype() == x.dtype(), "{}: residual {} does not match x {}", op,
            residual.str(), x.str());
   check_same_device(op, x, residual);
 }
 
+Tensor in_f32(const Tensor& x) { return x.defined() ? cast(x, DType::f32) : x; }
+
+/// The elements, or null for an undefined tensor.
+template <class T>
+const T* data_or_null(const Tensor& t) {
+  return t.defined() ? t.data<T>() : nullptr;
+}
+template <class T>
+T* data_or_null(Tensor& t) {
+  return t.defined() ? t.mutable_data<T>() : nullptr;
+}
+
 /// y = scale * x + shift (+ residual), ReLU.   scale, shift [images, c]
 Tensor affine(const char* op, const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& residual,
               bool relu, const NormShape& shape) {
   Tensor y = like(x);
-  on_cpu(op, x, [&](auto t) {
-    using T = decltype(t);
-    cpu::affine_channels(x.data<T>(), scale.data<T>(), shift.data<T>(),
-                         residual.defined() ? residual.data<T>() : nullptr, relu, y.mutable_data<T>(), shape);
-  });
+  on_device_bf16(
+      op, x,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::affine_channels(x.data<T>(), scale.data<T>(), shift.data<T>(), data_or_null<T>(residual), relu,
+                             y.mutable_data<T>(), shape);
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        cuda::affine_channels(device.stream(), x.data<T>(), scale.data<Wide<T>>(), shift.data<Wide<T>>(),
+                              data_or_null<T>(residual), relu, y.mutable_data<T>(), shape);
+      });
   return y;
 }
 
 /// What group_norm and batch_norm have in common: statistics, and the affine map that they and the parameters make.
 struct Normal {
   NormShape shape;
-  bool fixed;                // the statistics are constants, not functions of x
-  std::vector<double> mean;  // [images, groups]
-  std::vector<double> rstd;
-  Tensor scale, shift;  // [images, c]
+  bool fixed;           ///< the statistics are constants, not functions of x
+  Tensor mean, rstd;    ///< [images, groups] f64
+  Tensor scale, shift;  ///< [images, c] of the parameters' type
+
+  Normal(const NormShape& s, bool is_fixed, const Tensor& weight)
+      : shape(s),
+        fixed(is_fixed),
+        mean(Tensor::empty({s.images, s.groups}, DType::f64, weight.device())),
+        rstd(like(mean)),
+        scale(Tensor::empty({s.images, s.channels}, weight.dtype(), weight.device())),
+        shift(like(scale)) {}
+
+  template <class P>
+  math::NormMap<P> map() {
+    return {mean.mutable_data<double>(), rstd.mutable_data<double>(), scale.mutable_data<P>(), shift.mutable_data<P>()};
+  }
 };
 
-/// Fills scale and shift from weight, bias and the statistics.
-void fold(const char* op, const Tensor& weight, const Tensor& bias, Normal& norm) {
-  norm.scale = Tensor::empty({norm.shape.images, norm.shape.channels}, weight.dtype(), weight.device());
-  norm.shift = like(norm.scale);
-  on_cpu(op, weight, [&](auto t) {
-    using T = decltype(t);
-    cpu::fold_channels(weight.data<T>(), bias.data<T>(), norm.mean.data(), norm.rstd.data(), norm.shape,
-                       norm.scale.mutable_data<T>(), norm.shift.mutable_data<T>());
-  });
+/// Memory for the sums of a norm on the CUDA device.
+Tensor workspace(const NormShape& shape, Device& device) {
+  return Tensor::empty({cuda::norm_workspace(shape)}, DType::f64, device);
 }
 
-/// Sets mean and rstd from x; returns the biased variances.
-std::vector<double> measure(const char* op, const Tensor& x, double eps, Normal& norm) {
-  const auto groups = static_cast<size_t>(norm.shape.images * norm.shape.groups);
-  norm.mean.resize(groups);
-  norm.rstd.resize(groups);
-  std::vector<double> variance(groups);
-  on_cpu(op, x, [&](auto t) {
-    using T = decltype(t);
-    cpu::group_moments(x.data<T>(), norm.shape, norm.mean.data(), variance.data());
-  });
-  for (size_t g = 0; g < groups; ++g) norm.rstd[g] = 1 / std::sqrt(variance[g] + eps);
-  return variance;
+template <class P>
+math::NormParameters<P> parameters(const Tensor& weight, const Tensor& bias, double eps) {
+  return {weight.data<P>(), bias.data<P>(), eps};
+}
+
+/// Running statistics to update; undefined: none.
+struct Running {
+  Tensor mean, var;
+  double momentum = 0;
+
+  template <class P>
+  math::RunningStatistics<P> pointers() {
+    return {data_or_null<P>(mean), data_or_null<P>(var), momentum};
+  }
+};
+
+/// Takes the statistics of x.
+void measure(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, Running running,
+             Normal& norm) {
+  on_device_bf16(
+      op, x,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::measure(x.data<T>(), norm.shape, parameters<T>(weight, bias, eps), running.pointers<T>(), norm.map<T>());
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        using P = Wide<T>;
+        Tensor sums = workspace(norm.shape, device);
+        cuda::measure(device.stream(), x.data<T>(), norm.shape, parameters<P>(weight, bias, eps),
+                      running.template pointers<P>(), norm.template map<P>(), sums.mutable_data<double>());
+      });
+}
+
+/// Uses fixed statistics.
+void fold(const char* op, const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& var, double eps,
+          Normal& norm) {
+  on_device(
+      op, weight,
+      [&](auto t) {
+        using P = decltype(t);
+        cpu::fold_running(parameters<P>(weight, bias, eps), mean.data<P>(), var.data<P>(), norm.shape.channels,
+                          norm.map<P>());
+      },
+      [&](auto& device, auto t) {
+        using P = decltype(t);
+        cuda::fold_running(device.stream(), parameters<P>(weight, bias, eps), mean.data<P>(), var.data<P>(),
+                           norm.shape.channels, norm.template map<P>());
+      });
 }
 
 /// Inputs x, weight, bias, residual.
@@ -95,71 +162,73 @@ struct NormNode final : Node {
 
   Grads backward(const Grads& dy) override {
     Grads dx(4);
-    on_cpu(name(), dy[0], [&](auto t) { run(t, dy[0], dx); });
+    Tensor slope, offset;
+    if (needs(1) || needs(2)) {
+      dx[1] = like(weight.get(name()));
+      dx[2] = like(dx[1]);
+    }
+    if (needs(0) && !norm.fixed) {
+      slope = like(norm.scale);
+      offset = like(norm.scale);
+    }
+    if (dx[1].defined() || slope.defined()) sums(dy[0], slope, offset, dx);
+    const bool gated_residual = gate != Gate::none && needs(3);
+    if (gate == Gate::none && needs(3)) dx[3] = dy[0];
+    if (gated_residual) dx[3] = like(dy[0]);
+    if (needs(0) || gated_residual) rows(dy[0], slope, offset, gated_residual, dx);
     return dx;
   }
 
  private:
   template <class T>
-  void run(T, const Tensor& dy, Grads& dx) const {
-    const cpu::NormGradientInput<T> in{gate,
-                                       dy.data<T>(),
-                                       x.get(name()).template data<T>(),
-                                       y.defined() ? y.get(name()).template data<T>() : nullptr,
-                                       norm.scale.data<T>(),
-                                       norm.shift.data<T>()};
-    const bool wants_affine = needs(1) || needs(2);
-    const bool wants_sums = wants_affine || (needs(0) && !norm.fixed);
-    const cpu::ChannelSums sums = wants_sums ? cpu::gradient_sums(in, norm.shape) : cpu::ChannelSums{};
-    if (wants_affine) affine_gradients<T>(sums, dx);
-    if (gate == Gate::none && needs(3)) dx[3] = dy;
-    if (!needs(0) && !(gate != Gate::none && needs(3))) return;
+  math::NormGradientInput<T> input(const Tensor& dy) const {
+    return {gate,
+            dy.data<T>(),
+            x.get(name()).template data<T>(),
+            y.defined() ? y.get(name()).template data<T>() : nullptr,
+            norm.scale.data<Wide<T>>(),
+            norm.shift.data<Wide<T>>()};
+  }
+
+  /// dweight, dbias, slope and offset where they are defined.
+  void sums(const Tensor& dy, Tensor& slope, Tensor& offset, Grads& dx) const {
+    const auto out = [&](auto p) -> math::NormGradientSums<decltype(p)> {
+      using P = decltype(p);
+      return {weight.get(name()).template data<P>(),
+              norm.mean.data<double>(),
+              norm.rstd.data<double>(),
+              data_or_null<P>(slope),
+              data_or_null<P>(offset),
+              data_or_null<P>(dx[1]),
+              data_or_null<P>(dx[2])};
+    };
+    on_device_bf16(
+        name(), dy, [&](auto t) { cpu::gradient_sums(input<decltype(t)>(dy), norm.shape, out(t)); },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          Tensor parts = workspace(norm.shape, device);
+          cuda::gradient_sums(device.stream(), input<T>(dy), norm.shape, out(Wide<T>{}), parts.mutable_data<double>());
+        });
+  }
+
+  /// dx[0], and dx[3] if the residual's gradient is a tensor of its own.
+  void rows(const Tensor& dy, const Tensor& slope, const Tensor& offset, bool gated_residual, Grads& dx) const {
     dx[0] = like(dy);
-    if (gate != Gate::none && needs(3)) dx[3] = like(dy);
-    T* dresidual = gate != Gate::none && needs(3) ? dx[3].mutable_data<T>() : nullptr;
-    const std::vector<T> lines = norm.fixed ? std::vector<T>{} : slopes_and_offsets<T>(sums);
-    const T* slope = norm.fixed ? nullptr : lines.data();
-    const T* offset = norm.fixed ? nullptr : lines.data() + norm.shape.images * norm.shape.channels;
-    cpu::gradient_rows(in, norm.scale.data<T>(), slope, offset, dx[0].mutable_data<T>(), dresidual, norm.shape);
-  }
-
-  /// dweight = sum of dy * (x - mean) * rstd, dbias = sum of dy.
-  template <class T>
-  void affine_gradients(const cpu::ChannelSums& sums, Grads& dx) const {
-    const int64_t c = norm.shape.channels;
-    std::vector<double> dweight(static_cast<size_t>(c)), dbias(static_cast<size_t>(c));
-    for (int64_t i = 0; i < norm.shape.images * c; ++i) {
-      const auto at = static_cast<size_t>(i), channel = static_cast<size_t>(i % c);
-      const auto group = static_cast<size_t>(i / norm.shape.group_channels());
-      dweight[channel] += (sums.dy_x[at] - sums.dy[at] * norm.mean[group]) * norm.rstd[group];
-      dbias[channel] += sums.dy[at];
-    }
-    dx[1] = Tensor::from(std::vector<T>(dweight.begin(), dweight.end()), {c}, norm.scale.device());
-    dx[2] = Tensor::from(std::vector<T>(dbias.begin(), dbias.end()), {c}, norm.scale.device());
-  }
-
-  /// The slope and then the offset of every channel, [2, images, c].
-  template <class T>
-  std::vector<T> slopes_and_offsets(const cpu::ChannelSums& sums) const {
-    const int64_t count = norm.shape.images * norm.shape.channels;
-    const int64_t width = norm.shape.group_channels();
-    const T* w = weight.get(name()).template data<T>();
-    std::vector<T> lines(static_cast<size_t>(2 * count));
-    for (int64_t first = 0; first < count; first += width) {
-      const auto group = static_cast<size_t>(first / width);
-      double sum_g = 0, sum_gx = 0;
-      for (int64_t i = first; i < first + width; ++i) {
-        const double factor = double(w[i % norm.shape.channels]);
-        sum_g += factor * sums.dy[static_cast<size_t>(i)];
-        sum_gx += factor * sums.dy_x[static_cast<size_t>(i)];
-      }
-      const math::GroupGradient line(sum_g, sum_gx, norm.mean[group], norm.rstd[group], norm.shape.group_size());
-      for (int64_t i = first; i < first + width; ++i) {
-        lines[static_cast<size_t>(i)] = static_cast<T>(line.slope);
-        lines[static_cast<size_t>(count + i)] = static_cast<T>(line.offset);
-      }
-    }
-    return lines;
+    Tensor none;
+    Tensor& dresidual = gated_residual ? dx[3] : none;
+    on_device_bf16(
+        name(), dy,
+        [&](auto t) {
+          using T = decltype(t);
+          cpu::gradient_rows(input<T>(dy), data_or_null<T>(slope), data_or_null<T>(offset), dx[0].mutable_data<T>(),
+                             data_or_null<T>(dresidual), norm.shape);
+        },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          cuda::gradient_rows(device.stream(), input<T>(dy), data_or_null<Wide<T>>(slope),
+                              data_or_null<Wide<T>>(offset), dx[0].mutable_data<T>(), data_or_null<T>(dresidual),
+                              norm.shape);
+        });
   }
 };
 
@@ -170,20 +239,35 @@ struct FrozenNormNode final : Node {
     if (relu) y = Saved(out);
   }
   Grads backward(const Grads& dy) override {
-    const bool relu = y.defined();
-    const bool writes_residual = relu && needs(1);
-    Grads dx{like(dy[0]), writes_residual ? like(dy[0]) : dy[0]};
-    on_cpu(name(), dy[0], [&](auto t) {
-      using T = decltype(t);
-      cpu::NormGradientInput<T> in;
-      in.gate = relu ? Gate::from_y : Gate::none;
-      in.dy = dy[0].data<T>();
-      in.y = relu ? y.get(name()).template data<T>() : nullptr;
-      const int64_t c = dy[0].dim(3);
-      cpu::gradient_rows<T>(in, scale.get(name()).template data<T>(), nullptr, nullptr, dx[0].mutable_data<T>(),
-                            writes_residual ? dx[1].mutable_data<T>() : nullptr, {1, dy[0].numel() / c, c, c});
-    });
+    const int64_t c = dy[0].dim(3);
+    const NormShape shape{1, dy[0].numel() / c, c, c};
+    Grads dx{like(dy[0]), dy[0]};
+    Tensor gated;
+    if (y.defined() && needs(1)) dx[1] = gated = like(dy[0]);
+    on_device_bf16(
+        name(), dy[0],
+        [&](auto t) {
+          using T = decltype(t);
+          cpu::gradient_rows<T>(input<T>(dy[0]), nullptr, nullptr, dx[0].mutable_data<T>(), data_or_null<T>(gated),
+                                shape);
+        },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          cuda::gradient_rows<T>(device.stream(), input<T>(dy[0]), nullptr, nullptr, dx[0].mutable_data<T>(),
+                                 data_or_null<T>(gated), shape);
+        });
     return dx;
+  }
+
+ private:
+  template <class T>
+  math::NormGradientInput<T> input(const Tensor& dy) const {
+    math::NormGradientInput<T> in;
+    in.gate = y.defined() ? Gate::from_y : Gate::none;
+    in.dy = dy.data<T>();
+    in.y = y.defined() ? y.get(name()).template data<T>() : nullptr;
+    in.scale = scale.get(name()).template data<Wide<T>>();
+    return in;
   }
 };
 
@@ -197,9 +281,9 @@ Tensor group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, int
   AZ_CHECK(groups >= 1 && x.dim(3) % groups == 0, "{}: {} groups do not divide the {} channels of x {}", op, groups,
            x.dim(3), x.str());
   AZ_CHECK(x.dim(1) > 0 && x.dim(2) > 0, "{}: x {} has no pixels to take statistics of", op, x.str());
-  Normal norm{{x.dim(0), x.dim(1) * x.dim(2), x.dim(3), groups}, false, {}, {}, {}, {}};
-  measure(op, x, eps, norm);
-  fold(op, weight, bias, norm);
+  if (is_host_bf16(x)) return cast(group_norm(in_f32(x), weight, bias, groups, eps, relu), DType::bf16);
+  Normal norm({x.dim(0), x.dim(1) * x.dim(2), x.dim(3), groups}, false, weight);
+  measure(op, x, weight, bias, eps, {}, norm);
   const Tensor y = affine(op, x, norm.scale, norm.shift, {}, relu, norm.shape);
   return autograd::record<NormNode>(y, {x, weight, bias, {}}, op, std::move(norm), relu, x, weight, Tensor(), y);
 }
@@ -213,30 +297,20 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
   check_channels(op, "running_mean", running_mean, x);
   check_channels(op, "running_var", running_var, x);
   const int64_t c = x.dim(3);
-  Normal norm{{1, x.numel() / c, c, c}, !training, {}, {}, {}, {}};
+  const int64_t count = x.numel() / c;
+  AZ_CHECK(!training || count > 1,
+           "{}: x {} has {} value(s) a channel, training wants two or more; enlarge the batch or the image", op,
+           x.str(), count);
+  if (is_host_bf16(x))
+    return cast(
+        batch_norm(in_f32(x), weight, bias, running_mean, running_var, training, momentum, eps, relu, in_f32(residual)),
+        DType::bf16);
+  Normal norm({1, count, c, c}, !training, weight);
   if (training) {
-    const int64_t count = norm.shape.rows;
-    AZ_CHECK(count > 1,
-             "{}: x {} has {} value(s) a channel, training wants two or more; enlarge the batch or the image", op,
-             x.str(), count);
-    const std::vector<double> variance = measure(op, x, eps, norm);
-    const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-    on_cpu(op, x, [&](auto t) {
-      using T = decltype(t);
-      T* mean = running_mean.mutable_data<T>();
-      T* var = running_var.mutable_data<T>();
-      for (int64_t i = 0; i < c; ++i) {
-        const auto at = static_cast<size_t>(i);
-        mean[i] = static_cast<T>((1 - momentum) * double(mean[i]) + momentum * norm.mean[at]);
-        var[i] = static_cast<T>((1 - momentum) * double(var[i]) + momentum * unbiased * variance[at]);
-      }
-    });
+    measure(op, x, weight, bias, eps, {running_mean, running_var, momentum}, norm);
   } else {
-    norm.mean = running_mean.to(DType::f64).to_vector<double>();
-    norm.rstd = running_var.to(DType::f64).to_vector<double>();
-    for (double& v : norm.rstd) v = 1 / std::sqrt(v + eps);
+    fold(op, weight, bias, running_mean, running_var, eps, norm);
   }
-  fold(op, weight, bias, norm);
   const Tensor y = affine(op, x, norm.scale, norm.shift, residual, relu, norm.shape);
   return autograd::record<NormNode>(y, {x, weight, bias, residual}, op, std::move(norm), relu, x, weight, residual, y);
 }
@@ -251,10 +325,8 @@ FoldedNorm fold_norm(const Tensor& weight, const Tensor& bias, const Tensor& mea
     check_same_device(op, weight, *t);
   }
   const int64_t c = weight.dim(0);
-  Normal norm{{1, 1, c, c}, true, mean.to(DType::f64).to_vector<double>(), var.to(DType::f64).to_vector<double>(),
-              {},           {}};
-  for (double& v : norm.rstd) v = 1 / std::sqrt(v + eps);
-  fold(op, weight, bias, norm);
+  Normal norm({1, 1, c, c}, true, weight);
+  fold(op, weight, bias, mean, var, eps, norm);
   return {norm.scale.reshaped({c}), norm.shift.reshaped({c})};
 }
 
@@ -265,6 +337,7 @@ Tensor frozen_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, bo
   check_channels(op, "shift", shift, x);
   AZ_CHECK(!autograd::requires_grad(scale) && !autograd::requires_grad(shift),
            "{}: scale and shift are constants but one wants a gradient; use batch_norm with training off", op);
+  if (is_host_bf16(x)) return cast(frozen_norm(in_f32(x), scale, shift, relu, in_f32(residual)), DType::bf16);
   const int64_t c = x.dim(3);
   const Tensor y = affine(op, x, scale, shift, residual, relu, {1, x.numel() / c, c, c});
   return autograd::record<FrozenNormNode>(y, {x, residual}, scale, relu, y);

@@ -1,4 +1,5 @@
-// Normalisation, with the ReLU (and a residual sum) that follows it in the same pass. f32 or f64; statistics in double.
+// Normalisation, with the ReLU (and a residual sum) that follows it in the same pass. Maps are f32, bf16 or f64;
+// parameters and running statistics f64 for an f64 x and f32 otherwise; statistics are taken in double.
 #pragma once
 
 #include "tensor/tensor.h"

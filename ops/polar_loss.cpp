@@ -2,6 +2,7 @@
 
 #include "autograd/node.h"
 #include "cpu/polar_loss.h"
+#include "cuda/polar_loss.h"
 #include "ops/dispatch.h"
 
 namespace az::ops {
@@ -11,17 +12,17 @@ using autograd::Grads;
 using autograd::Node;
 using autograd::Saved;
 
-cpu::PolarIouKind kernel_kind(PolarIou kind) {
+math::PolarIouKind kernel_kind(PolarIou kind) {
   switch (kind) {
-    case PolarIou::v1: return cpu::PolarIouKind::v1;
-    case PolarIou::v2: return cpu::PolarIouKind::v2;
+    case PolarIou::v1: return math::PolarIouKind::v1;
+    case PolarIou::v2: return math::PolarIouKind::v2;
     case PolarIou::v3: break;
   }
-  return cpu::PolarIouKind::v3;
+  return math::PolarIouKind::v3;
 }
 
 template <class T>
-cpu::Rows<T> rows_of(const Tensor& labels, const Tensor& weight) {
+math::Rows<T> rows_of(const Tensor& labels, const Tensor& weight) {
   return {labels.data<int32_t>(), weight.defined() ? weight.data<T>() : nullptr, labels.numel()};
 }
 
@@ -45,30 +46,43 @@ struct RowLossNode : Node {
       : Node(name), pred(p), target(t), labels(l), norm(n) {
     if (w.defined()) weight = Saved(w);
   }
-  template <class F>
-  Grads gradient(const F& kernel) {
-    const Tensor& p = pred.get(name());
+  /// dx by cpu(pred, target, rows, norm, dy, dx) or cuda(stream, the same).
+  template <class Cpu, class Cuda>
+  Grads gradient(const Tensor& dy, const Cpu& cpu, const Cuda& cuda) {
+    const Tensor &p = pred.get(name()), &goal = target.get(name()), &n = norm.get(name());
+    const Tensor &classes = labels.get(name()), w = weight.defined() ? weight.get(name()) : Tensor();
     Tensor dx = Tensor::empty(p.shape(), p.dtype(), p.device());
-    on_cpu(name(), p, [&](auto t) {
-      using T = decltype(t);
-      const auto rows = rows_of<T>(labels.get(name()), weight.defined() ? weight.get(name()) : Tensor());
-      kernel(p.data<T>(), target.get(name()).template data<T>(), rows, norm.get(name()).template data<T>(),
-             dx.mutable_data<T>());
-    });
+    on_device(
+        name(), p,
+        [&](auto t) {
+          using T = decltype(t);
+          cpu(p.data<T>(), goal.data<T>(), rows_of<T>(classes, w), n.data<T>(), dy.data<T>(), dx.mutable_data<T>());
+        },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          cuda(device.stream(), p.data<T>(), goal.data<T>(), rows_of<T>(classes, w), n.data<T>(), dy.data<T>(),
+               dx.mutable_data<T>());
+        });
     return {dx};
   }
 };
 
 struct PolarIouNode final : RowLossNode {
-  cpu::PolarIouKind kind;
-  PolarIouNode(cpu::PolarIouKind k, const Tensor& p, const Tensor& t, const Tensor& w, const Tensor& l, const Tensor& n)
+  math::PolarIouKind kind;
+  PolarIouNode(math::PolarIouKind k, const Tensor& p, const Tensor& t, const Tensor& w, const Tensor& l,
+               const Tensor& n)
       : RowLossNode("polar_iou_loss", p, t, w, l, n), kind(k) {}
   Grads backward(const Grads& dy) override {
-    return gradient([&]<class T>(const T* p, const T* t, const cpu::Rows<T>& rows, const T* n, T* dx) {
-      cpu::polar_iou_loss_backward(kind, p, t, rows, columns(), n, dy[0].data<T>(), dx);
-    });
+    const int64_t rays = pred.get(name()).dim(1);
+    return gradient(
+        dy[0],
+        [&]<class T>(const T* p, const T* t, const math::Rows<T>& rows, const T* n, const T* g, T* dx) {
+          cpu::polar_iou_loss_backward(kind, p, t, rows, rays, n, g, dx);
+        },
+        [&]<class T>(auto& stream, const T* p, const T* t, const math::Rows<T>& rows, const T* n, const T* g, T* dx) {
+          cuda::polar_iou_loss_backward(stream, kind, p, t, rows, rays, n, g, dx);
+        });
   }
-  int64_t columns() const { return pred.get(name()).dim(1); }
 };
 
 struct BoxIouNode final : RowLossNode {
@@ -77,9 +91,14 @@ struct BoxIouNode final : RowLossNode {
       : RowLossNode("box_iou_loss", p, t, w, l, n), points(at) {}
   Grads backward(const Grads& dy) override {
     const Tensor& at = points.get(name());
-    return gradient([&]<class T>(const T* p, const T* t, const cpu::Rows<T>& rows, const T* n, T* dx) {
-      cpu::box_iou_loss_backward(at.data<T>(), at.dim(0), p, t, rows, n, dy[0].data<T>(), dx);
-    });
+    return gradient(
+        dy[0],
+        [&]<class T>(const T* p, const T* t, const math::Rows<T>& rows, const T* n, const T* g, T* dx) {
+          cpu::box_iou_loss_backward(at.data<T>(), at.dim(0), p, t, rows, n, g, dx);
+        },
+        [&]<class T>(auto& stream, const T* p, const T* t, const math::Rows<T>& rows, const T* n, const T* g, T* dx) {
+          cuda::box_iou_loss_backward(stream, at.data<T>(), at.dim(0), p, t, rows, n, g, dx);
+        });
   }
 };
 
@@ -87,14 +106,25 @@ struct CenternessNode final : RowLossNode {
   CenternessNode(const Tensor& p, const Tensor& t, const Tensor& l, const Tensor& n)
       : RowLossNode("centerness_bce", p, t, Tensor(), l, n) {}
   Grads backward(const Grads& dy) override {
-    return gradient([&]<class T>(const T* p, const T* t, const cpu::Rows<T>& rows, const T* n, T* dx) {
-      cpu::centerness_bce_backward(p, t, rows, n, dy[0].data<T>(), dx);
-    });
+    return gradient(
+        dy[0],
+        [&]<class T>(const T* p, const T* t, const math::Rows<T>& rows, const T* n, const T* g, T* dx) {
+          cpu::centerness_bce_backward(p, t, rows, n, g, dx);
+        },
+        [&]<class T>(auto& stream, const T* p, const T* t, const math::Rows<T>& rows, const T* n, const T* g, T* dx) {
+          cuda::centerness_bce_backward(stream, p, t, rows, n, g, dx);
+        });
   }
 };
 
 /// One element of x's dtype on its device.
 Tensor one_like(const Tensor& x) { return Tensor::empty({1}, x.dtype(), x.device()); }
+
+/// What a CUDA forward adds its rows up in.
+Tensor parts_for(const Tensor& labels) {
+  if constexpr (cuda::kBuilt) return Tensor::empty({cuda::row_loss_parts(labels.numel())}, DType::f64, labels.device());
+  return {};
+}
 
 }  // namespace
 
@@ -104,11 +134,18 @@ Tensor polar_centerness(const Tensor& rays, const Tensor& labels) {
   AZ_CHECK(rays.rank() == 2 && rays.dim(1) > 0, "{}: rays are {}, want [locations, rays]", kOp, rays.str());
   check_labels(kOp, labels, rays);
   Tensor centerness = Tensor::empty({rays.dim(0)}, rays.dtype(), rays.device());
-  on_cpu(kOp, rays, [&](auto t) {
-    using T = decltype(t);
-    cpu::polar_centerness(rays.data<T>(), labels.data<int32_t>(), rays.dim(0), rays.dim(1),
-                          centerness.mutable_data<T>());
-  });
+  on_device(
+      kOp, rays,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::polar_centerness(rays.data<T>(), labels.data<int32_t>(), rays.dim(0), rays.dim(1),
+                              centerness.mutable_data<T>());
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        cuda::polar_centerness(device.stream(), rays.data<T>(), labels.data<int32_t>(), rays.dim(0), rays.dim(1),
+                               centerness.mutable_data<T>());
+      });
   return centerness;
 }
 
@@ -121,11 +158,20 @@ Tensor polar_iou_loss(const Tensor& pred, const Tensor& target, const Tensor& we
   check_like(kOp, "weight", weight, {pred.dim(0)}, pred);
   check_labels(kOp, labels, pred);
   Tensor loss = one_like(pred), norm = one_like(pred);
-  on_cpu(kOp, pred, [&](auto t) {
-    using T = decltype(t);
-    cpu::polar_iou_loss(kernel_kind(kind), pred.data<T>(), target.data<T>(), rows_of<T>(labels, weight), pred.dim(1),
-                        loss.mutable_data<T>(), norm.mutable_data<T>());
-  });
+  on_device(
+      kOp, pred,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::polar_iou_loss(kernel_kind(kind), pred.data<T>(), target.data<T>(), rows_of<T>(labels, weight),
+                            pred.dim(1), loss.mutable_data<T>(), norm.mutable_data<T>());
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        Tensor parts = parts_for(labels);
+        cuda::polar_iou_loss(device.stream(), kernel_kind(kind), pred.data<T>(), target.data<T>(),
+                             rows_of<T>(labels, weight), pred.dim(1), parts.template mutable_data<double>(),
+                             loss.mutable_data<T>(), norm.mutable_data<T>());
+      });
   return autograd::record<PolarIouNode>(loss, {pred}, kernel_kind(kind), pred, target, weight, labels, norm);
 }
 
@@ -141,11 +187,20 @@ Tensor box_iou_loss(const Tensor& points, const Tensor& pred, const Tensor& targ
   check_like(kOp, "weight", weight, {pred.dim(0)}, pred);
   check_labels(kOp, labels, pred);
   Tensor loss = one_like(pred), norm = one_like(pred);
-  on_cpu(kOp, pred, [&](auto t) {
-    using T = decltype(t);
-    cpu::box_iou_loss(points.data<T>(), points.dim(0), pred.data<T>(), target.data<T>(), rows_of<T>(labels, weight),
-                      loss.mutable_data<T>(), norm.mutable_data<T>());
-  });
+  on_device(
+      kOp, pred,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::box_iou_loss(points.data<T>(), points.dim(0), pred.data<T>(), target.data<T>(), rows_of<T>(labels, weight),
+                          loss.mutable_data<T>(), norm.mutable_data<T>());
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        Tensor parts = parts_for(labels);
+        cuda::box_iou_loss(device.stream(), points.data<T>(), points.dim(0), pred.data<T>(), target.data<T>(),
+                           rows_of<T>(labels, weight), parts.template mutable_data<double>(), loss.mutable_data<T>(),
+                           norm.mutable_data<T>());
+      });
   return autograd::record<BoxIouNode>(loss, {pred}, points, pred, target, weight, labels, norm);
 }
 
@@ -157,11 +212,19 @@ Tensor centerness_bce(const Tensor& logits, const Tensor& target, const Tensor& 
   check_like(kOp, "target", target, {logits.dim(0)}, logits);
   check_labels(kOp, labels, logits);
   Tensor loss = one_like(logits), norm = one_like(logits);
-  on_cpu(kOp, logits, [&](auto t) {
-    using T = decltype(t);
-    cpu::centerness_bce(logits.data<T>(), target.data<T>(), rows_of<T>(labels, Tensor()), loss.mutable_data<T>(),
-                        norm.mutable_data<T>());
-  });
+  on_device(
+      kOp, logits,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::centerness_bce(logits.data<T>(), target.data<T>(), rows_of<T>(labels, Tensor()), loss.mutable_data<T>(),
+                            norm.mutable_data<T>());
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        Tensor parts = parts_for(labels);
+        cuda::centerness_bce(device.stream(), logits.data<T>(), target.data<T>(), rows_of<T>(labels, Tensor()),
+                             parts.template mutable_data<double>(), loss.mutable_data<T>(), norm.mutable_data<T>());
+      });
   return autograd::record<CenternessNode>(loss, {logits}, logits, target, labels, norm);
 }
 

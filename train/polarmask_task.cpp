@@ -16,6 +16,7 @@ PolarMaskTask::PolarMaskTask(models::PolarMask& network, const models::PolarMask
       validation_(validation),
       device_(device),
       activations_(activations),
+      host_(device.kind() == DeviceKind::cpu ? device : own_host_.emplace()),
       sampler_(data.landscape(), {.batch = config.train.batch, .seed = static_cast<uint64_t>(config.train.seed)}) {}
 
 uint64_t PolarMaskTask::load(int64_t step) {

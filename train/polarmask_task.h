@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "cpu/device.h"
@@ -45,7 +46,8 @@ class PolarMaskTask final : public Task {
   const models::PolarDataset* validation_;
   Device& device_;
   DType activations_;
-  cpu::CpuDevice host_;  // where batches are made
+  std::optional<cpu::CpuDevice> own_host_;
+  Device& host_;  // where batches are made: the device itself, if its memory is the host's
   data::AspectSampler sampler_;
   std::unique_ptr<data::Loader<data::PolarBatch>> loader_;
   int64_t next_step_ = 0;

@@ -22,8 +22,8 @@ std::vector<int32_t> labels_of(int64_t rows, int64_t channels) {
   return labels;
 }
 
-Tensor tensor_of(const std::vector<int32_t>& labels) {
-  return Tensor::from(labels, {static_cast<int64_t>(labels.size())}, test::cpu());
+Tensor tensor_of(const std::vector<int32_t>& labels, Device& device = test::cpu()) {
+  return Tensor::from(labels, {static_cast<int64_t>(labels.size())}, device);
 }
 
 /// Specification section 7, in double and by cases.
@@ -42,6 +42,9 @@ double reference(const std::vector<float>& logits, const std::vector<int32_t>& l
   }
   return sum / (positives + extra);
 }
+
+/// Elements to check by differences; an emulated launch takes its time, and gradients are compared with the CPU's too.
+int64_t samples_on(const Device& device) { return device.kind() == DeviceKind::cpu ? 40 : 3; }
 
 /// The gradient of a loss with respect to `x`.
 template <class F>
@@ -78,98 +81,134 @@ TEST_CASE("vector_exp is good to 1 ulp and vector_log1p to 2") {
 }
 
 TEST_CASE("focal loss agrees with its formula and its own differences at odd sizes") {
-  for (const double gamma : {2.0, 1.5, 0.0})
-    for (const int64_t rows : {0, 1, 31, 257})
-      for (const int64_t channels : {1, 6, 33, 80}) {
-        CAPTURE(gamma);
-        CAPTURE(rows);
-        CAPTURE(channels);
-        const Tensor z = test::uniform({rows, channels}, -9, 9, DType::f32, test::cpu());
-        const auto labels = labels_of(rows, channels);
-        const Tensor classes = tensor_of(labels);
-        const double got = ops::sigmoid_focal_loss(z, classes, 2, 0.25, gamma).item();
-        const double want = reference(z.to_vector<float>(), labels, channels, 2, 0.25, gamma);
-        CHECK(std::abs(got - want) <= 1e-6 * want);  // single losses are good to a few ulp, the sum is in double
-        if (rows == 0) continue;
-        const auto check = test::check_gradients(
-            [&](const auto& in) { return ops::sigmoid_focal_loss(in[0], classes, 2, 0.25, gamma); },
-            {z.to(DType::f64)});
-        CHECK_MESSAGE(check.worst < 1e-8, check.where);
-      }
+  for (Device* device : test::devices())
+    for (const double gamma : {2.0, 1.5, 0.0})
+      for (const int64_t rows : {0, 1, 31, 257})
+        for (const int64_t channels : {1, 6, 33, 80}) {
+          CAPTURE(device->name());
+          CAPTURE(gamma);
+          CAPTURE(rows);
+          CAPTURE(channels);
+          const Tensor z = test::uniform({rows, channels}, -9, 9, DType::f32, *device);
+          const auto labels = labels_of(rows, channels);
+          const Tensor classes = tensor_of(labels, *device);
+          const double got = ops::sigmoid_focal_loss(z, classes, 2, 0.25, gamma).item();
+          const double want = reference(z.to_vector<float>(), labels, channels, 2, 0.25, gamma);
+          CHECK(std::abs(got - want) <= 1e-6 * want);  // single losses are good to a few ulp, the sum is in double
+          if (rows == 0) continue;
+          const auto check = test::check_gradients(
+              [&](const auto& in) { return ops::sigmoid_focal_loss(in[0], classes, 2, 0.25, gamma); },
+              {z.to(DType::f64)}, 1e-5, samples_on(*device));
+          CHECK_MESSAGE(check.worst < 1e-8, check.where);
+        }
 }
 
 TEST_CASE("f32 gradients agree with f64 ones") {
   const int64_t rows = 300, channels = 80;
-  const Tensor z = test::uniform({rows, channels}, -12, 12, DType::f32, test::cpu());
-  const Tensor classes = tensor_of(labels_of(rows, channels));
-  const auto loss = [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, classes, 1); };
-  const auto got = gradient(z, loss);
-  Tensor wide = z.to(DType::f64);
-  autograd::set_requires_grad(wide, true);
-  autograd::backward(loss(wide));
-  const auto want = autograd::grad(wide).to_vector<double>();
-  double worst = 0;
-  for (size_t i = 0; i < want.size(); ++i)
-    worst = std::max(worst, std::abs(got[i] - want[i]) / (2e-6 * std::abs(want[i]) + 1e-12));
-  CHECK(worst <= 1);  // 2e-6: about 15 roundings of 6e-8, doubled by the square
+  for (Device* device : test::devices()) {
+    CAPTURE(device->name());
+    const Tensor z = test::uniform({rows, channels}, -12, 12, DType::f32, *device);
+    const Tensor classes = tensor_of(labels_of(rows, channels), *device);
+    const auto loss = [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, classes, 1); };
+    const auto got = gradient(z, loss);
+    Tensor wide = z.to(DType::f64);
+    autograd::set_requires_grad(wide, true);
+    autograd::backward(loss(wide));
+    const auto want = autograd::grad(wide).to_vector<double>();
+    double worst = 0;
+    for (size_t i = 0; i < want.size(); ++i)
+      worst = std::max(worst, std::abs(got[i] - want[i]) / (2e-6 * std::abs(want[i]) + 1e-12));
+    CHECK(worst <= 1);  // 2e-6: about 15 roundings of 6e-8, doubled by the square
+  }
+}
+
+TEST_CASE("devices agree to the bit in gradients, and in the loss but for the order of its sum") {
+  for (Device* device : test::devices())
+    for (const int64_t channels : {5, 80})     // by elements and by packs of 16 bytes
+      for (const int64_t begin : {0, 1, 3}) {  // rows of 5 begin where no pack would
+        const Tensor z = test::uniform({70, channels}, -9, 9, DType::f32, test::cpu()).narrowed(begin, 67);
+        auto labels = labels_of(67, channels);
+        labels[5] = labels[66] = -1;
+        const auto on = [&](Device& where) {
+          return [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, tensor_of(labels, where), 1); };
+        };
+        const Tensor there = test::uniform({70, channels}, -9, 9, DType::f32, *device).narrowed(begin, 67);
+        CHECK(gradient(there, on(*device)) == gradient(z, on(test::cpu())));
+        CHECK(on(*device)(there).item() == doctest::Approx(on(test::cpu())(z).item()).epsilon(3e-7));
+      }
 }
 
 TEST_CASE("far logits give finite losses and gradients") {
-  const Tensor z = Tensor::from(std::vector<float>{-200, 200, -88, 88, -1e30f, 1e30f}, {6, 1}, test::cpu());
-  for (const int32_t label : {0, 1}) {
-    const Tensor classes = tensor_of(std::vector<int32_t>(6, label));
-    const auto loss = [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, classes, 1); };
-    for (const float g : gradient(z, loss)) CHECK(std::isfinite(g));
-    // A present class that is certainly absent costs alpha * -log(FLT_MIN), whatever the logit.
-    const double far = ops::sigmoid_focal_loss(z.narrowed(0, 1), tensor_of({label}), 1).item();
-    CHECK(far == doctest::Approx(label == 1 ? 0.25 * 87.33654475 / 2 : 0));
+  for (Device* device : test::devices()) {
+    const Tensor z = Tensor::from(std::vector<float>{-200, 200, -88, 88, -1e30f, 1e30f}, {6, 1}, *device);
+    for (const int32_t label : {0, 1}) {
+      const Tensor classes = tensor_of(std::vector<int32_t>(6, label), *device);
+      const auto loss = [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, classes, 1); };
+      for (const float g : gradient(z, loss)) CHECK(std::isfinite(g));
+      // A present class that is certainly absent costs alpha * -log(FLT_MIN), whatever the logit.
+      const double far = ops::sigmoid_focal_loss(z.narrowed(0, 1), tensor_of({label}, *device), 1).item();
+      CHECK(far == doctest::Approx(label == 1 ? 0.25 * 87.33654475 / 2 : 0));
+    }
   }
 }
 
 TEST_CASE("without a positive row the normaliser is the rest, and zero counts as one") {
-  const Tensor z = test::uniform({40, 7}, -3, 3, DType::f64, test::cpu());
-  const Tensor none = tensor_of(std::vector<int32_t>(40, 0));
-  const double sum = ops::sigmoid_focal_loss(z, none, 1).item();
-  CHECK(ops::sigmoid_focal_loss(z, none, 4).item() == doctest::Approx(sum / 4).epsilon(1e-12));
-  CHECK(ops::sigmoid_focal_loss(z, none, 0).item() == sum);
+  for (Device* device : test::devices()) {
+    CAPTURE(device->name());
+    const Tensor z = test::uniform({40, 7}, -3, 3, DType::f64, *device);
+    const Tensor none = tensor_of(std::vector<int32_t>(40, 0), *device);
+    const double sum = ops::sigmoid_focal_loss(z, none, 1).item();
+    CHECK(ops::sigmoid_focal_loss(z, none, 4).item() == doctest::Approx(sum / 4).epsilon(1e-12));
+    CHECK(ops::sigmoid_focal_loss(z, none, 0).item() == sum);
+  }
 }
 
 TEST_CASE("rows of label -1 give neither loss nor gradient, wherever they stand") {
-  const int64_t rows = 700, channels = 33;  // several chunks, several blocks
-  const Tensor z = test::uniform({rows, channels}, -9, 9, DType::f32, test::cpu());
-  const std::vector<float> logits = z.to_vector<float>();
-  std::vector<int32_t> labels = labels_of(rows, channels), kept_labels;
-  std::vector<float> kept;
-  for (int64_t row = 0; row < rows; ++row) {
-    const bool left_out = row < 2 || row == rows - 1 || (row > 100 && row < 300) || row % 7 == 3;
-    const auto at = static_cast<size_t>(row);
-    if (left_out) {
-      labels[at] = -1;
-      continue;
+  for (Device* device : test::devices()) {
+    CAPTURE(device->name());
+    const int64_t rows = 700, channels = 33;  // several chunks, several blocks
+    const Tensor z = test::uniform({rows, channels}, -9, 9, DType::f32, *device);
+    const std::vector<float> logits = z.to_vector<float>();
+    std::vector<int32_t> labels = labels_of(rows, channels), kept_labels;
+    std::vector<float> kept;
+    for (int64_t row = 0; row < rows; ++row) {
+      const bool left_out = row < 2 || row == rows - 1 || (row > 100 && row < 300) || row % 7 == 3;
+      const auto at = static_cast<size_t>(row);
+      if (left_out) {
+        labels[at] = -1;
+        continue;
+      }
+      kept_labels.push_back(labels[at]);
+      kept.insert(kept.end(), logits.begin() + row * channels, logits.begin() + (row + 1) * channels);
     }
-    kept_labels.push_back(labels[at]);
-    kept.insert(kept.end(), logits.begin() + row * channels, logits.begin() + (row + 1) * channels);
-  }
-  const Tensor classes = tensor_of(labels);
-  const double want = reference(kept, kept_labels, channels, 2, 0.25, 2);
-  CHECK(std::abs(ops::sigmoid_focal_loss(z, classes, 2).item() - want) <= 1e-6 * want);
+    const Tensor classes = tensor_of(labels, *device);
+    const double want = reference(kept, kept_labels, channels, 2, 0.25, 2);
+    CHECK(std::abs(ops::sigmoid_focal_loss(z, classes, 2).item() - want) <= 1e-6 * want);
 
-  const auto loss = [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, classes, 2); };
-  const auto got = gradient(z, loss);
-  const Tensor kept_rows = Tensor::from(kept, {static_cast<int64_t>(kept_labels.size()), channels}, test::cpu());
-  const auto want_slope =
-      gradient(kept_rows, [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, tensor_of(kept_labels), 2); });
-  size_t next = 0;
-  for (size_t i = 0; i < got.size(); ++i) {
-    const bool left_out = labels[i / static_cast<size_t>(channels)] < 0;
-    REQUIRE(got[i] == (left_out ? 0.0f : want_slope[next++]));
-  }
-  CHECK(next == want_slope.size());
+    const auto loss = [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, classes, 2); };
+    const auto got = gradient(z, loss);
+    const Tensor kept_rows = Tensor::from(kept, {static_cast<int64_t>(kept_labels.size()), channels}, *device);
+    const auto want_slope = gradient(
+        kept_rows, [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, tensor_of(kept_labels, *device), 2); });
+    size_t next = 0;
+    for (size_t i = 0; i < got.size(); ++i) {
+      const bool left_out = labels[i / static_cast<size_t>(channels)] < 0;
+      REQUIRE(got[i] == (left_out ? 0.0f : want_slope[next++]));
+    }
+    CHECK(next == want_slope.size());
 
-  const Tensor all_out = tensor_of(std::vector<int32_t>(static_cast<size_t>(rows), -1));
-  CHECK(ops::sigmoid_focal_loss(z, all_out, 1).item() == 0);
-  for (const float g : gradient(z, [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, all_out, 1); }))
-    REQUIRE(g == 0);
+    const Tensor all_out = tensor_of(std::vector<int32_t>(static_cast<size_t>(rows), -1), *device);
+    CHECK(ops::sigmoid_focal_loss(z, all_out, 1).item() == 0);
+    for (const float g : gradient(z, [&](const Tensor& x) { return ops::sigmoid_focal_loss(x, all_out, 1); }))
+      REQUIRE(g == 0);
+  }
+}
+
+TEST_CASE("a label that no class has makes the loss of a CUDA device NaN") {
+  if (!test::cuda()) return;
+  const Tensor z = Tensor::zeros({3, 2}, DType::f32, *test::cuda());
+  for (const int32_t label : {3, -2, INT32_MAX, INT32_MIN})
+    CHECK(std::isnan(ops::sigmoid_focal_loss(z, tensor_of({0, label, 1}, *test::cuda()), 1).item()));
 }
 
 TEST_CASE("the same bits for any number of threads") {
