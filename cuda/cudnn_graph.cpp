@@ -46,7 +46,7 @@ cudnnDataType_t type_of(DType dtype) { return dtype == DType::bf16 ? CUDNN_DATA_
 /// A graph and everything that it refers to.
 class ConvGraph {
  public:
-  ConvGraph(cudnnHandle_t handle, const PlanKey& key, const GraphForm& form) : key_(key) {
+  ConvGraph(const PlanTarget& target, const PlanKey& key, const GraphForm& form) : key_(key) {
     const bool after = form.whole && (key.bias || key.residual || key.relu);
     const Descriptor& x = tensor(kX, x_map(key.shape), key.dtype);
     const Descriptor& w = tensor(kW, filter_map(key.shape), form.filter);
@@ -57,7 +57,7 @@ class ConvGraph {
     for (const size_t i : operations_) handles.push_back(parts_[i]->get());
     graph_.set_raw(CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, static_cast<int64_t>(handles.size()),
                    handles.data());
-    graph_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, handle);
+    if (target.handle) graph_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, target.handle);
     supported_ = finalise_graph();
   }
 
@@ -77,13 +77,15 @@ class ConvGraph {
 
   const Descriptor& tensor(int64_t id, const TensorMap& map, DType dtype) {
     const bool in_memory = id < kFirstVirtual;
+    // A bias may lie anywhere in a buffer of parameters; to ask more of it would rule out the fast engines.
+    const int64_t aligned = id == kBias ? dtype_bytes(dtype) : std::max(key_.alignment, dtype_bytes(dtype));
     if (in_memory) ids_.push_back(id);
     return add(CUDNN_BACKEND_TENSOR_DESCRIPTOR)
         .set(CUDNN_ATTR_TENSOR_DATA_TYPE, type_of(dtype))
         .set(CUDNN_ATTR_TENSOR_DIMENSIONS, map.dims)
         .set(CUDNN_ATTR_TENSOR_STRIDES, map.strides)
         .set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id)
-        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, std::max(key_.alignment, dtype_bytes(dtype)))
+        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, aligned)
         .set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, !in_memory)
         .finalise();
   }
@@ -181,9 +183,10 @@ class ConvGraph {
 };
 
 /// Engine configurations for the graph, best first; none where the heuristic knows none.
-std::vector<Descriptor> configurations(const Descriptor& graph, cudnnBackendHeurMode_t mode) {
+std::vector<Descriptor> configurations(const PlanTarget& target, const Descriptor& graph, cudnnBackendHeurMode_t mode) {
   Descriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph).set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
+  if (target.properties) heuristic.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *target.properties);
   if (!heuristic.try_finalise()) return {};
   int64_t count = 0;
   AZ_CUDNN(cudnnBackendGetAttribute(heuristic.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0,
@@ -243,25 +246,30 @@ int64_t workspace_of(const Descriptor& plan) {
 
 }  // namespace
 
-void for_each_plan(cudnnHandle_t handle, const PlanKey& key, int64_t most_workspace_bytes, const PlanChoice* only,
-                   const std::function<bool(ConvPlan)>& f) {
+void for_each_plan(const PlanTarget& target, const PlanKey& key, int64_t most_workspace_bytes, const PlanChoice* only,
+                   const std::function<Next(ConvPlan)>& f) {
   const std::vector<GraphForm> forms = graph_forms(key);
   std::vector<std::unique_ptr<ConvGraph>> graphs;
-  for (const GraphForm& form : forms) graphs.push_back(std::make_unique<ConvGraph>(handle, key, form));
+  for (const GraphForm& form : forms) graphs.push_back(std::make_unique<ConvGraph>(target, key, form));
   for (int mode = 0; mode < static_cast<int>(std::size(kModes)); ++mode)
     for (size_t form = 0; form < forms.size(); ++form) {
       if (!graphs[form]->supported()) continue;
-      auto configs = configurations(graphs[form]->graph(), kModes[mode]);
+      auto configs = configurations(target, graphs[form]->graph(), kModes[mode]);
       for (size_t i = 0; i < configs.size(); ++i) {
         const Engine engine = engine_of(configs[i]);
         const PlanChoice choice{mode, static_cast<int>(form), static_cast<int64_t>(i), engine.number};
         if (!acceptable(engine.notes, key) || (only && *only != choice)) continue;
         Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-        plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configs[i]).set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, handle);
+        plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configs[i]);
+        if (target.handle) plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, target.handle);
+        if (target.properties) plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.properties);
         if (!plan.try_finalise()) continue;
         const int64_t workspace = workspace_of(plan);
         if (workspace > most_workspace_bytes) continue;
-        if (f({forms[form], choice, workspace, std::move(configs[i]), std::move(plan), graphs[form]->ids()})) return;
+        const Next next =
+            f({forms[form], choice, workspace, std::move(configs[i]), std::move(plan), graphs[form]->ids()});
+        if (next == Next::stop) return;
+        if (next == Next::list) break;
       }
     }
 }

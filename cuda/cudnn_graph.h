@@ -98,9 +98,17 @@ struct ConvPlan {
   cudnnStatus_t execute(cudnnHandle_t handle, const ConvPointers& at, void* workspace) const;
 };
 
-/// Calls f with each plan that is acceptable, finalises and takes at most `most_workspace_bytes`, best first, until it
-/// returns true: heuristic A for each form, then the fallback list. `only`, where not null, is the one to look for.
-void for_each_plan(cudnnHandle_t handle, const PlanKey& key, int64_t most_workspace_bytes, const PlanChoice* only,
-                   const std::function<bool(ConvPlan)>& f);
+/// The GPU that plans are for: the handle's, or one that only its properties describe (such plans cannot run).
+struct PlanTarget {
+  cudnnHandle_t handle = nullptr;
+  const Descriptor* properties = nullptr;
+};
+
+enum class Next : uint8_t { plan, list, stop };
+/// Calls f with each plan that is acceptable, finalises and takes at most `most_workspace_bytes`, best first: heuristic
+/// A's list for each form, then the fallback lists. f says what comes next. `only`, where not null, is the one to look
+/// for.
+void for_each_plan(const PlanTarget& target, const PlanKey& key, int64_t most_workspace_bytes, const PlanChoice* only,
+                   const std::function<Next(ConvPlan)>& f);
 
 }  // namespace az::cuda
