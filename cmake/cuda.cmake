@@ -1,6 +1,6 @@
 # The cuda device. AZ_CUDA: toolkit (nvcc, cuDNN, cuBLAS), emulated (cuda/emulator on the host), off, or auto (toolkit
 # where nvcc and the headers of cuDNN and cuBLAS are found; the libraries themselves are loaded at run time). Sets
-# AZ_CUDA_SOURCES, and adds to AZ_DEPENDENCIES_cuda.
+# AZ_CUDA_MODE and AZ_CUDA_SOURCES, and adds to AZ_DEPENDENCIES_cuda.
 set(AZ_CUDA_ARCHITECTURES 90 CACHE STRING "GPU architectures to build machine code for; of the last one, PTX too")
 set(AZ_CUDA_SOURCES cuda/library_map.cpp)  # pure, so that every build tests it
 
@@ -34,15 +34,15 @@ if(AZ_CUDA STREQUAL "auto" OR AZ_CUDA STREQUAL "toolkit")
     message(FATAL_ERROR "AZ_CUDA=toolkit: not found: ${az_cuda_lacks}. Install the CUDA toolkit with cuDNN, or point CUDA_PATH to it.")
   endif()
   if(az_cuda_lacks)
-    set(az_cuda_mode off)
+    set(AZ_CUDA_MODE off)
   else()
-    set(az_cuda_mode toolkit)
+    set(AZ_CUDA_MODE toolkit)
   endif()
 else()
-  set(az_cuda_mode ${AZ_CUDA})
+  set(AZ_CUDA_MODE ${AZ_CUDA})
 endif()
 
-if(az_cuda_mode STREQUAL "toolkit")
+if(AZ_CUDA_MODE STREQUAL "toolkit")
   # nvcc by hand: CMake 3.25 does not know that its newer versions take C++20. No contraction, as on the host: a formula
   # of math/ gives the same bits on both.
   set(az_nvcc ${AZ_CCACHE} ${AZ_NVCC} -ccbin ${CMAKE_CXX_COMPILER} -std=c++20 -O3 -lineinfo -fmad=false
@@ -69,7 +69,7 @@ if(az_cuda_mode STREQUAL "toolkit")
   set(AZ_DEPENDENCIES_cuda ${AZ_CUDART_LIBRARY} dl rt)
   target_include_directories(az_flags SYSTEM INTERFACE ${AZ_CUDNN_INCLUDE} ${AZ_CUBLAS_INCLUDE})
   target_compile_definitions(az_flags INTERFACE AZ_CUDA_BUILT)
-elseif(az_cuda_mode STREQUAL "emulated")
+elseif(AZ_CUDA_MODE STREQUAL "emulated")
   az_find_library(boost_context boost/context/detail/fcontext.hpp boost_context libboost-context-dev)
   if(AZ_MISSING)
     message(FATAL_ERROR "The emulated cuda device needs ${AZ_MISSING}")
@@ -82,7 +82,7 @@ elseif(az_cuda_mode STREQUAL "emulated")
   set(AZ_CUDA_SOURCES ${az_cuda_shared} ${az_cuda_emulator})
   set(AZ_DEPENDENCIES_cuda az::boost_context)
   target_compile_definitions(az_flags INTERFACE AZ_CUDA_BUILT AZ_CUDA_EMULATED)
-elseif(NOT az_cuda_mode STREQUAL "off")
+elseif(NOT AZ_CUDA_MODE STREQUAL "off")
   message(FATAL_ERROR "AZ_CUDA=${AZ_CUDA}: want auto, toolkit, emulated or off")
 endif()
-message(STATUS "cuda device: ${az_cuda_mode}")
+message(STATUS "cuda device: ${AZ_CUDA_MODE}")

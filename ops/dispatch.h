@@ -20,6 +20,12 @@ inline void check_activation(const char* op, const char* name, const Tensor& t) 
            "{}: {} is {}, want f32, bf16 or f64", op, name, t.str());
 }
 
+/// Error unless kernels can count a map's rows, and the elements of a row, in 32 bits.
+inline void check_map_size(const char* op, const Tensor& x, int64_t rows, int64_t row_elements) {
+  AZ_CHECK(rows < (int64_t{1} << 31) && row_elements < (int64_t{1} << 31),
+           "{}: x is {}: {} rows of {} elements, want fewer than 2^31 of each", op, x.str(), rows, row_elements);
+}
+
 /// Error unless the tensors live on one device.
 inline void check_same_device(const char* op, const Tensor& a, const Tensor& b) {
   AZ_CHECK(&a.device() == &b.device(), "{}: {} and {} are on different devices; move one with Tensor::to", op, a.str(),

@@ -30,6 +30,7 @@ void check_channels(const char* op, const char* name, const Tensor& t, const Ten
 void check_input(const char* op, const Tensor& x, const Tensor& residual) {
   check_activation(op, "x", x);
   AZ_CHECK(x.rank() == 4 && x.dim(3) > 0, "{}: x is {}, want [n, h, w, c] with c >= 1", op, x.str());
+  check_map_size(op, x, x.dim(0) * x.dim(1) * x.dim(2), x.dim(3));
   if (!residual.defined()) return;
   AZ_CHECK(residual.shape() == x.shape() && residual.dtype() == x.dtype(), "{}: residual {} does not match x {}", op,
            residual.str(), x.str());

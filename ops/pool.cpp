@@ -46,6 +46,7 @@ Tensor max_pool(const Tensor& x, int kernel, int stride, int padding) {
                               windows};
   AZ_CHECK(shape.h_in > 0 && shape.w_in > 0 && shape.h_out > 0 && shape.w_out > 0,
            "{}: no window of {} with padding {} fits into x {}", op, kernel, padding, x.str());
+  check_map_size(op, x, shape.images * shape.h_in, shape.w_in * shape.channels);
   if (is_host_bf16(x)) return cast(max_pool(cast(x, DType::f32), kernel, stride, padding), DType::bf16);
   const Shape out{shape.images, shape.h_out, shape.w_out, shape.channels};
   Tensor y = Tensor::empty(out, x.dtype(), x.device());

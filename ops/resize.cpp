@@ -1,5 +1,7 @@
 #include "ops/resize.h"
 
+#include <algorithm>
+
 #include "autograd/node.h"
 #include "cpu/resize.h"
 #include "cuda/resize.h"
@@ -38,6 +40,7 @@ Tensor resized(const char* op, Resize how, const Tensor& x, int64_t h, int64_t w
   AZ_CHECK(x.rank() == 4 && x.dim(1) > 0 && x.dim(2) > 0, "{}: x is {}, want [n, h, w, c] with pixels", op, x.str());
   AZ_CHECK(h > 0 && w > 0, "{}: cannot resize x {} to {} x {}; want a height and width of 1 or more", op, x.str(), h,
            w);
+  check_map_size(op, x, x.dim(0) * std::max(x.dim(1), h), std::max(x.dim(2), w) * x.dim(3));
   if (is_host_bf16(x)) return cast(resized(op, how, cast(x, DType::f32), h, w), DType::bf16);
   const math::ResizeShape shape{x.dim(0), x.dim(1), x.dim(2), x.dim(3), h, w};
   Tensor y = Tensor::empty({shape.images, h, w, shape.channels}, x.dtype(), x.device());

@@ -168,4 +168,8 @@ TEST_CASE("resizing names what does not fit") {
   CHECK_THROWS_WITH_AS(ops::resize_bilinear(Tensor::zeros({6}, DType::f32, test::cpu()), 2, 2, true),
                        "resize_bilinear: x is f32 [6] cpu, want [n, h, w, c] with pixels", Error);
   CHECK_THROWS_AS(ops::resize_nearest(Tensor::zeros({1, 0, 2, 6}, DType::f32, test::cpu()), 2, 2), Error);
+  CHECK_THROWS_WITH_AS(ops::resize_nearest(x, 2, int64_t{1} << 30),
+                       "resize_nearest: x is f32 [1, 2, 2, 6] cpu: 2 rows of 6442450944 elements, want fewer than 2^31 "
+                       "of each",
+                       Error);
 }
