@@ -56,7 +56,8 @@ void run(const Arguments& a) {
   size_t best = 0;
   for (const auto& file : files) {
     load_weights(*network, file.string(), *device);
-    models::PolarDetector detector(*network, config, config.model.head.classes, *device);
+    models::PolarDetector detector(*network, config, config.model.head.classes, *device,
+                                   {.activations = activation_dtype(a.dtype, *device, DType::f32), .graphs = !a.eager});
     const auto run = eval::run_polarmask(detector, config, set,
                                          {.workers = config.data.workers, .show = a.show, .show_score = a.show_score});
     all.push_back(run_json(run, file.string()));

@@ -64,7 +64,8 @@ void run(const Arguments& a) {
   const int64_t classes = classes_of(weights.front(), *device);
   const auto network = make_network(config, classes, *device);
   load_weights(*network, weights.front().string(), *device);
-  models::PolarDetector detector(*network, config, classes, *device);
+  models::PolarDetector detector(*network, config, classes, *device,
+                                 {.activations = activation_dtype(a.dtype, *device, DType::f32), .graphs = !a.eager});
   const auto names = class_names(a.names, classes);
   fs::create_directories(a.out);
   Json all = Json::array();

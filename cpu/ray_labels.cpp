@@ -7,35 +7,24 @@
 #include <optional>
 
 #include "math/polar_loss.h"
+#include "math/ray_labels.h"
 #include "tensor/error.h"
 
 namespace az::cpu {
 namespace {
 
-constexpr float kNoArea = 1e8f;  // the reference's area of a candidate that fails; such a large box never wins
+float box_area(const std::array<float, 4>& box) { return math::label_area(box.data()); }
 
-float box_area(const std::array<float, 4>& box) { return (box[2] - box[0] + 1.0f) * (box[3] - box[1] + 1.0f); }
-
-/// Open interval of location coordinates, and the grid indices that may lie in it.
-struct Reach {
-  float low, high;
+/// Grid indices that may lie in a window; one cell more on both sides: the exact test decides.
+struct Cells {
   int first, last;
 };
 
-Reach reach(float centre, float radius, float box_low, float box_high, int stride, int cells) {
-  const float low = std::max(centre - radius, box_low);
-  const float high = std::min(centre + radius, box_high);
+Cells reach(const math::ClaimWindow& window, int stride, int cells) {
   const float s = static_cast<float>(stride);
-  // One cell more on both sides: the exact test decides.
-  const float first = std::clamp(std::floor(low / s) - 1.0f, 0.0f, static_cast<float>(cells));
-  const float last = std::clamp(std::ceil(high / s) + 1.0f, -1.0f, static_cast<float>(cells - 1));
-  return {low, high, static_cast<int>(first), static_cast<int>(last)};
-}
-
-bool inside(const Reach& r, float p) { return p - r.low > 0.0f && r.high - p > 0.0f; }
-
-std::array<float, 4> box_target(const std::array<float, 4>& box, float x, float y) {
-  return {x - box[0], y - box[1], box[2] - x, box[3] - y};
+  const float first = std::clamp(std::floor(window.low / s) - 1.0f, 0.0f, static_cast<float>(cells));
+  const float last = std::clamp(std::ceil(window.high / s) + 1.0f, -1.0f, static_cast<float>(cells - 1));
+  return {static_cast<int>(first), static_cast<int>(last)};
 }
 
 /// Calls visit(location, x, y) for every location of a level that the object may claim.
@@ -43,17 +32,19 @@ template <class Visit>
 void for_claimed(const LabelObject& object, const LevelGrid& grid, std::pair<float, float> range, float center_radius,
                  const Visit& visit) {
   const float radius = static_cast<float>(grid.stride) * center_radius;
-  const auto& box = object.box;
-  const Reach h = reach(static_cast<float>(object.shape.centre.x), radius, box[0], box[2], grid.stride, grid.width);
-  const Reach v = reach(static_cast<float>(object.shape.centre.y), radius, box[1], box[3], grid.stride, grid.height);
-  for (int i = v.first; i <= v.last; ++i) {
+  const auto across =
+      math::claim_window(static_cast<float>(object.shape.centre.x), radius, object.box[0], object.box[2]);
+  const auto down = math::claim_window(static_cast<float>(object.shape.centre.y), radius, object.box[1], object.box[3]);
+  const Cells columns = reach(across, grid.stride, grid.width);
+  const Cells rows = reach(down, grid.stride, grid.height);
+  for (int i = rows.first; i <= rows.last; ++i) {
     const int y = i * grid.stride + grid.stride / 2;
-    if (!inside(v, static_cast<float>(y))) continue;
-    for (int j = h.first; j <= h.last; ++j) {
+    if (!down.holds(static_cast<float>(y))) continue;
+    for (int j = columns.first; j <= columns.last; ++j) {
       const int x = j * grid.stride + grid.stride / 2;
-      if (!inside(h, static_cast<float>(x))) continue;
-      const float farthest = std::ranges::max(box_target(box, static_cast<float>(x), static_cast<float>(y)));
-      if (farthest < range.first || farthest > range.second) continue;
+      if (!across.holds(static_cast<float>(x))) continue;
+      const auto sides = math::side_distances(object.box.data(), static_cast<float>(x), static_cast<float>(y));
+      if (!sides.within(range.first, range.second)) continue;
       visit(grid.first + int64_t{i} * grid.width + j, x, y);
     }
   }
@@ -70,7 +61,7 @@ std::vector<Claim> assign(std::span<const LabelObject> objects, std::span<const 
                           const LabelOptions& options) {
   std::vector<Claim> claims;
   for (size_t o = 0; o < objects.size(); ++o) {
-    if (objects[o].shape.contour.empty() || !(box_area(objects[o].box) < kNoArea)) continue;
+    if (objects[o].shape.contour.empty() || !(box_area(objects[o].box) < math::kNoArea)) continue;
     for (size_t level = 0; level < grids.size(); ++level) {
       for_claimed(objects[o], grids[level], options.ranges[level], options.center_radius,
                   [&](int64_t location, int x, int y) {
@@ -134,8 +125,12 @@ ImageTargets image_targets(std::span<const LabelObject> objects, int padded_heig
     if (!caster) caster.emplace(object.shape.contour);
     const std::span<float> lengths(&targets.lengths[i * rays], rays);
     caster->cast(claim.x, claim.y, options.mode, options.fill_max_run, lengths);
-    targets.positives.push_back({claim.location, claim.object, object.label,
-                                 box_target(object.box, static_cast<float>(claim.x), static_cast<float>(claim.y)),
+    const auto sides =
+        math::side_distances(object.box.data(), static_cast<float>(claim.x), static_cast<float>(claim.y));
+    targets.positives.push_back({claim.location,
+                                 claim.object,
+                                 object.label,
+                                 {sides.left, sides.top, sides.right, sides.bottom},
                                  math::polar_centerness(lengths.data(), options.rays)});
   }
   return targets;

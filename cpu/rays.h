@@ -7,15 +7,11 @@
 #include <vector>
 
 #include "cpu/contour.h"
+#include "math/polar.h"
 
 namespace az::cpu {
 
-/// How a ray's length is read from a contour.
-enum class LabelMode {
-  compat,  // the reference: farthest contour pixel within a third of the step, 1e-6 where there is none
-  filled,  // the same, but short runs of missing rays are interpolated between their neighbours around the circle
-  exact,   // farthest crossing of the ray with the contour polygon; missing rays interpolated whatever their number
-};
+using math::LabelMode;
 
 /// "compat", "filled", "exact". Error: any other word.
 LabelMode label_mode(std::string_view name);
@@ -36,6 +32,9 @@ class RayCaster {
 
   std::vector<float> xs_, ys_;
 };
+
+/// Unit vectors (sin, cos) of the rays that `exact` measures along.   returns [rays, 2]
+std::vector<double> exact_ray_directions(int rays);
 
 /// For every contour offset (dx, dy) = (xs[i] - x, ys[i] - y): math::angle_bin, and the squared length.
 /// Computed by a polynomial where that is certain and by the rule itself within 1/1000 degree of a bin's edge.

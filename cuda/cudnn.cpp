@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <map>
 #include <optional>
 #include <unordered_map>
 
@@ -19,17 +20,17 @@ namespace {
 
 /// Filter gradients split their sums over as much; the largest of a batch of 16 stays below.
 constexpr int64_t kMostWorkspaceBytes = int64_t{1} << 30;
-/// Candidates that a tuning run times, and how often each.
-constexpr size_t kMostTimed = 16;
+/// Candidates of each list that a tuning run times, and how often each.
+constexpr int kMostTimed = 6;
 constexpr int kTimings = 5;
 
 class Handle {
  public:
   explicit Handle(Stream& stream) {
-    AZ_CUDNN(cudnnCreate(&handle_), "cudnn: start");
-    AZ_CUDNN(cudnnSetStream(handle_, stream.get()), "cudnn: its stream");
+    AZ_CUDNN(cudnn().cudnnCreate(&handle_), "cudnn: start");
+    AZ_CUDNN(cudnn().cudnnSetStream(handle_, stream.get()), "cudnn: its stream");
   }
-  ~Handle() { cudnnDestroy(handle_); }
+  ~Handle() { cudnn().cudnnDestroy(handle_); }
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
   cudnnHandle_t get() const { return handle_; }
@@ -76,7 +77,7 @@ std::string machine_text() {
   cudaDeviceProp properties;
   AZ_CUDA(cudaGetDevice(&index), "cuda: which GPU");
   AZ_CUDA(cudaGetDeviceProperties(&properties, index), "cuda: asking what GPU it is");
-  return fmt::format("cuDNN {}, {}", cudnnGetVersion(), properties.name);
+  return fmt::format("cuDNN {}, {}", cudnn().cudnnGetVersion(), properties.name);
 }
 
 }  // namespace
@@ -138,14 +139,15 @@ struct Library::Parts {
   std::optional<ConvPlan> fastest(const PlanKey& key, const ConvPointers& at) {
     std::optional<ConvPlan> best;
     double best_ms = 0;
-    size_t timed = 0;
-    for_each_plan(dnn.get(), key, kMostWorkspaceBytes, nullptr, [&](ConvPlan plan) {
+    std::map<std::pair<int, int>, int> timed;  // by list
+    for_each_plan({dnn.get()}, key, kMostWorkspaceBytes, nullptr, [&](ConvPlan plan) {
+      int& count = timed[{plan.choice.mode, plan.choice.form}];
       const std::optional<double> ms = time<T>(plan, key, at);
       if (ms && (!best || *ms < best_ms)) {
         best_ms = *ms;
         best = std::move(plan);
       }
-      return ++timed == kMostTimed;
+      return ++count == kMostTimed ? Next::list : Next::plan;
     });
     if (best) choices[key_text(key)] = best->choice;
     return best;
@@ -156,18 +158,18 @@ struct Library::Parts {
     std::optional<ConvPlan> found;
     const auto take = [&](ConvPlan plan) {
       found = std::move(plan);
-      return true;
+      return Next::stop;
     };
     if (const auto chosen = choices.find(key_text(key)); chosen != choices.end())
-      for_each_plan(dnn.get(), key, kMostWorkspaceBytes, &chosen->second, take);
-    if (!found) for_each_plan(dnn.get(), key, kMostWorkspaceBytes, nullptr, take);
+      for_each_plan({dnn.get()}, key, kMostWorkspaceBytes, &chosen->second, take);
+    if (!found) for_each_plan({dnn.get()}, key, kMostWorkspaceBytes, nullptr, take);
     return found;
   }
 
   /// Queues the pass; false where cuDNN has no plan for it.
   template <class T>
   bool convolve(PlanKey key, const ConvPointers& at) {
-    key.alignment = common_alignment({at.x, at.w, at.y, at.bias, at.residual});
+    key.alignment = common_alignment({at.x, at.w, at.y, at.residual});
     key.dtype = dtype_of<T>;
     key.tf32 = tf32 && key.dtype == DType::f32;
     auto found = plans.find(key);

@@ -8,28 +8,28 @@ namespace az::cuda {
 
 void throw_cudnn(cudnnStatus_t status, const char* call, const std::string& what) {
   char detail[512] = "";
-  cudnnGetLastErrorString(detail, sizeof detail);
-  fail("{}: {} ({}: {})", what, cudnnGetErrorString(status), std::string(call).substr(0, std::string(call).find('(')),
-       detail);
+  cudnn().cudnnGetLastErrorString(detail, sizeof detail);
+  fail("{}: {} ({}: {})", what, cudnn().cudnnGetErrorString(status), called_name(call), detail);
 }
 
 Descriptor::Descriptor(cudnnBackendDescriptorType_t type) {
-  AZ_CUDNN(cudnnBackendCreateDescriptor(type, &handle_), fmt::format("cudnn: descriptor {}", static_cast<int>(type)));
+  AZ_CUDNN(cudnn().cudnnBackendCreateDescriptor(type, &handle_),
+           fmt::format("cudnn: descriptor {}", static_cast<int>(type)));
 }
 
 Descriptor::~Descriptor() {
-  if (handle_) cudnnBackendDestroyDescriptor(handle_);
+  if (handle_) cudnn().cudnnBackendDestroyDescriptor(handle_);
 }
 
 Descriptor& Descriptor::set_raw(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count,
                                 const void* values) {
-  AZ_CUDNN(cudnnBackendSetAttribute(handle_, name, type, count, values),
+  AZ_CUDNN(cudnn().cudnnBackendSetAttribute(handle_, name, type, count, values),
            fmt::format("cudnn: attribute {}", static_cast<int>(name)));
   return *this;
 }
 
 Descriptor& Descriptor::finalise() {
-  AZ_CUDNN(cudnnBackendFinalize(handle_), "cudnn: a descriptor");
+  AZ_CUDNN(cudnn().cudnnBackendFinalize(handle_), "cudnn: a descriptor");
   return *this;
 }
 
@@ -46,7 +46,7 @@ cudnnDataType_t type_of(DType dtype) { return dtype == DType::bf16 ? CUDNN_DATA_
 /// A graph and everything that it refers to.
 class ConvGraph {
  public:
-  ConvGraph(cudnnHandle_t handle, const PlanKey& key, const GraphForm& form) : key_(key) {
+  ConvGraph(const PlanTarget& target, const PlanKey& key, const GraphForm& form) : key_(key) {
     const bool after = form.whole && (key.bias || key.residual || key.relu);
     const Descriptor& x = tensor(kX, x_map(key.shape), key.dtype);
     const Descriptor& w = tensor(kW, filter_map(key.shape), form.filter);
@@ -57,7 +57,7 @@ class ConvGraph {
     for (const size_t i : operations_) handles.push_back(parts_[i]->get());
     graph_.set_raw(CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, static_cast<int64_t>(handles.size()),
                    handles.data());
-    graph_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, handle);
+    if (target.handle) graph_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, target.handle);
     supported_ = finalise_graph();
   }
 
@@ -77,13 +77,15 @@ class ConvGraph {
 
   const Descriptor& tensor(int64_t id, const TensorMap& map, DType dtype) {
     const bool in_memory = id < kFirstVirtual;
+    // A bias may lie anywhere in a buffer of parameters; to ask more of it would rule out the fast engines.
+    const int64_t aligned = id == kBias ? dtype_bytes(dtype) : std::max(key_.alignment, dtype_bytes(dtype));
     if (in_memory) ids_.push_back(id);
     return add(CUDNN_BACKEND_TENSOR_DESCRIPTOR)
         .set(CUDNN_ATTR_TENSOR_DATA_TYPE, type_of(dtype))
         .set(CUDNN_ATTR_TENSOR_DIMENSIONS, map.dims)
         .set(CUDNN_ATTR_TENSOR_STRIDES, map.strides)
         .set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id)
-        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, std::max(key_.alignment, dtype_bytes(dtype)))
+        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, aligned)
         .set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, !in_memory)
         .finalise();
   }
@@ -165,7 +167,7 @@ class ConvGraph {
   }
 
   bool finalise_graph() {
-    const cudnnStatus_t status = cudnnBackendFinalize(graph_.get());
+    const cudnnStatus_t status = cudnn().cudnnBackendFinalize(graph_.get());
     if (CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED) return false;
     AZ_CUDNN(status, "cudnn: the graph of " + key_text(key_));
     return true;
@@ -181,20 +183,21 @@ class ConvGraph {
 };
 
 /// Engine configurations for the graph, best first; none where the heuristic knows none.
-std::vector<Descriptor> configurations(const Descriptor& graph, cudnnBackendHeurMode_t mode) {
+std::vector<Descriptor> configurations(const PlanTarget& target, const Descriptor& graph, cudnnBackendHeurMode_t mode) {
   Descriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph).set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
+  if (target.properties) heuristic.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *target.properties);
   if (!heuristic.try_finalise()) return {};
   int64_t count = 0;
-  AZ_CUDNN(cudnnBackendGetAttribute(heuristic.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0,
-                                    &count, nullptr),
+  AZ_CUDNN(cudnn().cudnnBackendGetAttribute(heuristic.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                            CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &count, nullptr),
            "cudnn: how many configurations the heuristic has");
   std::vector<Descriptor> all;
   std::vector<cudnnBackendDescriptor_t> handles;
   for (int64_t i = 0; i < count; ++i) handles.push_back(all.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR).get());
   if (count > 0)
-    AZ_CUDNN(cudnnBackendGetAttribute(heuristic.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
-                                      count, &count, handles.data()),
+    AZ_CUDNN(cudnn().cudnnBackendGetAttribute(heuristic.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                              CUDNN_TYPE_BACKEND_DESCRIPTOR, count, &count, handles.data()),
              "cudnn: the heuristic's configurations");
   all.erase(all.begin() + count, all.end());
   return all;
@@ -209,16 +212,16 @@ Engine engine_of(const Descriptor& config) {
   const Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   cudnnBackendDescriptor_t handle = engine.get();
   int64_t count = 0;
-  AZ_CUDNN(cudnnBackendGetAttribute(config.get(), CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count,
-                                    &handle),
+  AZ_CUDNN(cudnn().cudnnBackendGetAttribute(config.get(), CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                                            &count, &handle),
            "cudnn: a configuration's engine");
   Engine result;
-  AZ_CUDNN(
-      cudnnBackendGetAttribute(handle, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &count, &result.number),
-      "cudnn: an engine's number");
+  AZ_CUDNN(cudnn().cudnnBackendGetAttribute(handle, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &count,
+                                            &result.number),
+           "cudnn: an engine's number");
   std::array<cudnnBackendNumericalNote_t, CUDNN_NUMERICAL_NOTE_TYPE_COUNT> notes{};
-  AZ_CUDNN(cudnnBackendGetAttribute(handle, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                    CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, notes.data()),
+  AZ_CUDNN(cudnn().cudnnBackendGetAttribute(handle, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+                                            CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, notes.data()),
            "cudnn: an engine's notes");
   for (const cudnnBackendNumericalNote_t note : std::span(notes).first(static_cast<size_t>(count))) {
     result.notes.nondeterministic |= note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC;
@@ -235,33 +238,38 @@ Engine engine_of(const Descriptor& config) {
 
 int64_t workspace_of(const Descriptor& plan) {
   int64_t count = 0, bytes = 0;
-  AZ_CUDNN(cudnnBackendGetAttribute(plan.get(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count,
-                                    &bytes),
+  AZ_CUDNN(cudnn().cudnnBackendGetAttribute(plan.get(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1,
+                                            &count, &bytes),
            "cudnn: a plan's workspace");
   return bytes;
 }
 
 }  // namespace
 
-void for_each_plan(cudnnHandle_t handle, const PlanKey& key, int64_t most_workspace_bytes, const PlanChoice* only,
-                   const std::function<bool(ConvPlan)>& f) {
+void for_each_plan(const PlanTarget& target, const PlanKey& key, int64_t most_workspace_bytes, const PlanChoice* only,
+                   const std::function<Next(ConvPlan)>& f) {
   const std::vector<GraphForm> forms = graph_forms(key);
   std::vector<std::unique_ptr<ConvGraph>> graphs;
-  for (const GraphForm& form : forms) graphs.push_back(std::make_unique<ConvGraph>(handle, key, form));
+  for (const GraphForm& form : forms) graphs.push_back(std::make_unique<ConvGraph>(target, key, form));
   for (int mode = 0; mode < static_cast<int>(std::size(kModes)); ++mode)
     for (size_t form = 0; form < forms.size(); ++form) {
       if (!graphs[form]->supported()) continue;
-      auto configs = configurations(graphs[form]->graph(), kModes[mode]);
+      auto configs = configurations(target, graphs[form]->graph(), kModes[mode]);
       for (size_t i = 0; i < configs.size(); ++i) {
         const Engine engine = engine_of(configs[i]);
         const PlanChoice choice{mode, static_cast<int>(form), static_cast<int64_t>(i), engine.number};
         if (!acceptable(engine.notes, key) || (only && *only != choice)) continue;
         Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-        plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configs[i]).set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, handle);
+        plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configs[i]);
+        if (target.handle) plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, target.handle);
+        if (target.properties) plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.properties);
         if (!plan.try_finalise()) continue;
         const int64_t workspace = workspace_of(plan);
         if (workspace > most_workspace_bytes) continue;
-        if (f({forms[form], choice, workspace, std::move(configs[i]), std::move(plan), graphs[form]->ids()})) return;
+        const Next next =
+            f({forms[form], choice, workspace, std::move(configs[i]), std::move(plan), graphs[form]->ids()});
+        if (next == Next::stop) return;
+        if (next == Next::list) break;
       }
     }
 }
@@ -277,7 +285,7 @@ cudnnStatus_t ConvPlan::execute(cudnnHandle_t handle, const ConvPointers& at, vo
       .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, pointers)
       .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace)
       .finalise();
-  return cudnnBackendExecute(handle, plan.get(), pack.get());
+  return cudnn().cudnnBackendExecute(handle, plan.get(), pack.get());
 }
 
 }  // namespace az::cuda

@@ -2,8 +2,6 @@
 // of cuda/ that the toolkit builds include it.
 #pragma once
 
-#include <cudnn.h>
-
 #include <functional>
 #include <span>
 #include <string>
@@ -11,6 +9,7 @@
 #include <utility>
 
 #include "cuda/library_map.h"
+#include "cuda/vendor.h"
 
 namespace az::cuda {
 
@@ -73,7 +72,7 @@ class Descriptor {
   /// Error: cuDNN refuses it.
   Descriptor& finalise();
   /// Whether cuDNN takes it.
-  bool try_finalise() { return cudnnBackendFinalize(handle_) == CUDNN_STATUS_SUCCESS; }
+  bool try_finalise() { return cudnn().cudnnBackendFinalize(handle_) == CUDNN_STATUS_SUCCESS; }
 
  private:
   cudnnBackendDescriptor_t handle_ = nullptr;
@@ -98,9 +97,17 @@ struct ConvPlan {
   cudnnStatus_t execute(cudnnHandle_t handle, const ConvPointers& at, void* workspace) const;
 };
 
-/// Calls f with each plan that is acceptable, finalises and takes at most `most_workspace_bytes`, best first, until it
-/// returns true: heuristic A for each form, then the fallback list. `only`, where not null, is the one to look for.
-void for_each_plan(cudnnHandle_t handle, const PlanKey& key, int64_t most_workspace_bytes, const PlanChoice* only,
-                   const std::function<bool(ConvPlan)>& f);
+/// The GPU that plans are for: the handle's, or one that only its properties describe (such plans cannot run).
+struct PlanTarget {
+  cudnnHandle_t handle = nullptr;
+  const Descriptor* properties = nullptr;
+};
+
+enum class Next : uint8_t { plan, list, stop };
+/// Calls f with each plan that is acceptable, finalises and takes at most `most_workspace_bytes`, best first: heuristic
+/// A's list for each form, then the fallback lists. f says what comes next. `only`, where not null, is the one to look
+/// for.
+void for_each_plan(const PlanTarget& target, const PlanKey& key, int64_t most_workspace_bytes, const PlanChoice* only,
+                   const std::function<Next(ConvPlan)>& f);
 
 }  // namespace az::cuda

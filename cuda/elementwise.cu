@@ -50,6 +50,8 @@ __global__ void __launch_bounds__(kMapThreads) broadcast_kernel(const T* value, 
       count, [v] { return v; }, y);
 }
 
+__global__ void count_up_kernel(int64_t* count) { *count += 1; }
+
 template <class Body, class T>
 __global__ void __launch_bounds__(kMapThreads) map_forward_kernel(const T* x, T* y, int64_t count) {
   map(
@@ -198,6 +200,8 @@ template <class T>
 void broadcast(Stream& stream, const T* value, T* y, int64_t count) {
   launch(stream, "broadcast_kernel", map_blocks<T>(count), kMapThreads, 0, broadcast_kernel<T>, value, y, count);
 }
+
+void count_up(Stream& stream, int64_t* count) { launch(stream, "count_up_kernel", 1, 1, 0, count_up_kernel, count); }
 
 template <class Body, class T>
 void map_forward(Stream& stream, const T* x, T* y, int64_t count) {

@@ -19,6 +19,9 @@ void fill(Stream& stream, void* to, const void* value, int64_t value_bytes, int6
 template <class T>
 void broadcast(Stream& stream, const T* value, T* y, int64_t count);
 
+/// *count += 1, device memory.
+void count_up(Stream& stream, int64_t* count);
+
 /// y[i] = body.forward(x[i]).   x, y [count]; also bf16 for math::Relu
 template <class Body, class T>
 void map_forward(Stream& stream, const T* x, T* y, int64_t count);

@@ -36,7 +36,7 @@ struct PlanKey {
   math::ConvShape shape;
   DType dtype = DType::f32;  ///< f32 or bf16
   bool bias = false, residual = false, relu = false;
-  int64_t alignment = 16;  ///< of every pointer, bytes
+  int64_t alignment = 16;  ///< of every pointer but the bias, bytes
   bool tf32 = false;       ///< f32 products may be rounded to TF32
   bool operator==(const PlanKey&) const = default;
 };

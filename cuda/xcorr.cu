@@ -33,6 +33,11 @@ namespace {
 constexpr int kTile = 5;        // outputs a thread, in rows and in columns
 constexpr int kMostStrips = 6;  // tiles side by side in a block
 constexpr int kPlainThreads = 256;
+/// Blocks a multiprocessor that xcorr_tile_gradient_kernel must leave registers for; 0: as the compiler likes. For
+/// small kernels it likes two; for large ones it likes one, and a handful of spilled registers is less than half of the
+/// warps.
+template <int K>
+constexpr int kResident = K <= 5 ? 0 : 2;
 
 /// What is correlated with what: `in` [images, h_in, w_in, channels] -> `out` [images, h_out, w_out, channels].
 struct Plane {
@@ -70,16 +75,35 @@ __device__ Wide<T> wide(T v) {
   return static_cast<Wide<T>>(v);
 }
 
-/// `count` pixels of one channel from column `first` of row y; zeros outside.   in: the image's, at the channel
-template <int kCount, class T>
-__device__ void load_row(const T* __restrict__ in, const Plane& plane, int y, int first, Wide<T> (&x)[kCount]) {
-  const bool inside = y >= 0 && y < plane.h_in;
-  const T* row = in + int64_t{inside ? y : 0} * plane.w_in * plane.channels;
+/// kCount columns of a plane from `first`: where their pixels are in a row, and which of them exist. The place of one
+/// that does not is that of the nearest that does, so that loads need no branch.
+template <int kCount>
+struct Columns {
+  int offset[kCount];
+  bool inside[kCount];
+
+  __device__ Columns(int first, int width, int channels) {
 #pragma unroll
-  for (int q = 0; q < kCount; ++q)
-    x[q] = inside && static_cast<unsigned>(first + q) < static_cast<unsigned>(plane.w_in)
-               ? wide(row[(first + q) * plane.channels])
-               : Wide<T>(0);
+    for (int q = 0; q < kCount; ++q) {
+      const int at = first + q;
+      inside[q] = at >= 0 && at < width;
+      offset[q] = (at < 0 ? 0 : at < width ? at : width - 1) * channels;
+    }
+  }
+};
+
+/// The pixels of one channel in row y; with kZero, 0 where there is none, else any other pixel's value.
+/// in: the image's, at the channel
+template <bool kZero, int kCount, class T>
+__device__ void load_row(const T* __restrict__ in, const Plane& plane, int y, const Columns<kCount>& columns,
+                         Wide<T> (&x)[kCount]) {
+  const bool inside = y >= 0 && y < plane.h_in;
+  const T* row = in + int64_t{y < 0 ? 0 : inside ? y : plane.h_in - 1} * plane.w_in * plane.channels;
+#pragma unroll
+  for (int q = 0; q < kCount; ++q) {
+    x[q] = wide(row[columns.offset[q]]);
+    if (kZero) x[q] = inside && columns.inside[q] ? x[q] : Wide<T>(0);
+  }
 }
 
 /// Grid: images x row tiles x groups of strips x groups of 32 channels, the last fastest; block [32 channels, strips].
@@ -110,10 +134,11 @@ __global__ void __launch_bounds__(kWarp* kMostStrips)
 
   in += image * plane.in_count() + channel;
   const int margin = kFull ? K - 1 : 0;
+  const Columns<kTile + K - 1> columns(column - margin, plane.w_in, plane.channels);
 #pragma unroll
   for (int p = 0; p < kTile + K - 1; ++p) {
     Wide<T> x[kTile + K - 1];
-    load_row(in, plane, row + p - margin, column - margin, x);
+    load_row<kFull>(in, plane, row + p - margin, columns, x);
 #pragma unroll
     for (int r = 0; r < kTile; ++r) {
       if (p - r < 0 || p - r >= K) continue;
@@ -136,7 +161,7 @@ __global__ void __launch_bounds__(kWarp* kMostStrips)
 /// Grid: images x row tiles x groups of 32 channels, the last fastest; block [32 channels, strips], which go over all
 /// columns; dynamic shared memory [strips, K * K, 32].   parts [images, row tiles, K * K, channels]
 template <int K, class T>
-__global__ void __launch_bounds__(kWarp* kMostStrips)
+__global__ void __launch_bounds__(kWarp* kMostStrips, kResident<K>)
     xcorr_tile_gradient_kernel(const T* __restrict__ search, const T* __restrict__ dy, Wide<T>* __restrict__ parts,
                                Plane plane) {
   const unsigned channel_groups = static_cast<unsigned>((plane.channels + kWarp - 1) / kWarp);
@@ -154,13 +179,15 @@ __global__ void __launch_bounds__(kWarp* kMostStrips)
   const Plane outputs{plane.images, plane.h_out, plane.w_out, plane.h_out, plane.w_out, plane.channels, plane.shared};
   for (int column = static_cast<int>(threadIdx.y) * kTile; column < last_column;
        column += static_cast<int>(blockDim.y) * kTile) {
-    Wide<T> g[kTile][kTile];
+    Wide<T> g[kTile][kTile];  // 0 where there is no output, so that its pixels do not count
+    const Columns<kTile> of_g(column, plane.w_out, plane.channels);
 #pragma unroll
-    for (int r = 0; r < kTile; ++r) load_row(dy, outputs, row + r, column, g[r]);
+    for (int r = 0; r < kTile; ++r) load_row<true>(dy, outputs, row + r, of_g, g[r]);
+    const Columns<kTile + K - 1> of_x(column, plane.w_in, plane.channels);
 #pragma unroll
     for (int p = 0; p < kTile + K - 1; ++p) {
       Wide<T> x[kTile + K - 1];
-      load_row(search, plane, row + p, column, x);
+      load_row<false>(search, plane, row + p, of_x, x);
 #pragma unroll
       for (int r = 0; r < kTile; ++r) {
         if (p - r < 0 || p - r >= K) continue;

@@ -72,7 +72,7 @@ Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, const Tensor&
     return relu ? ops::relu(ops::add(y, residual)) : ops::add(y, residual);
   }
   if (options_.kind == NormKind::batch && training()) {
-    num_batches_.mutable_data<int64_t>()[0] += 1;
+    ops::count_up(num_batches_);
     return ops::batch_norm(conv.forward(x), weight_, bias_, running_mean_, running_var_, true, options_.momentum,
                            options_.eps, relu, residual);
   }

@@ -302,4 +302,12 @@ Tensor concat_levels(const std::vector<Tensor>& levels) {
   return record<ConcatLevelsNode>(y, levels, shapes);
 }
 
+void count_up(Tensor& counter) {
+  AZ_CHECK(counter.defined() && counter.dtype() == DType::i64 && counter.numel() == 1,
+           "count_up: counter is {}, want one i64", counter.str());
+  auto* at = counter.mutable_data<int64_t>();
+  by_device(
+      "count_up", counter, [&] { ++*at; }, [&](auto& device) { cuda::count_up(device.stream(), at); });
+}
+
 }  // namespace az::ops

@@ -31,4 +31,7 @@ Tensor narrow(const Tensor& x, int64_t begin, int64_t count);
 /// row-major inside one
 Tensor concat_levels(const std::vector<Tensor>& levels);
 
+/// counter += 1, in place.   counter i64 [1] or scalar; no gradient
+void count_up(Tensor& counter);
+
 }  // namespace az::ops

@@ -118,6 +118,10 @@ class Run {
     optimizer_.prepare(last_lr_);
     task_.network().set_training(true);
     if (runner_.run(key, [this] { forward_backward_update(); })) note_replayed_writes();
+    if (!said_eager_ && !runner_.failure().empty()) {
+      said_eager_ = true;
+      fmt::print(stderr, "note: steps are not replayed as CUDA graphs: {}\n", runner_.failure());
+    }
     unread_.push_back({step_ + 1, task_.names()});
     ++step_;
     images_ += task_.images();
@@ -255,6 +259,7 @@ class Run {
   std::optional<double> score_;
   fs::path last_checkpoint_;
   ops::StepRunner runner_;
+  bool said_eager_ = false;
   Tensor loss_values_;  // the total, then the terms, of the last step
   std::vector<std::string> term_names_;
   struct StepNames {

@@ -15,9 +15,12 @@
 namespace az::cuda::emulator {
 namespace {
 
+constinit thread_local int gradient_checks = 0;  // scopes alive
+
 struct Launches {
   int64_t count = 0;
   int orders = 0;  // the most
+  bool gradient = false;
 };
 
 /// Collects while the process runs, writes when it ends.
@@ -32,7 +35,8 @@ class Coverage {
       std::filesystem::create_directories(folder_);
       auto out = fmt::output_file((folder_ / fmt::format("{}.txt", getpid())).string());
       for (const auto& [kernel, launches] : kernels_)
-        out.print("{} {} {} {}\n", kernel, launches.count, launches.orders, kAddressSanitizer ? "asan" : "-");
+        out.print("{} {} {} {} {}\n", kernel, launches.count, launches.orders, kAddressSanitizer ? "asan" : "-",
+                  launches.gradient ? "gradient" : "-");
     } catch (const std::exception& error) {
       fmt::print(stderr, "AZ_SIMT_COVERAGE: {}: {}\n", folder_.string(), error.what());
     }
@@ -43,6 +47,7 @@ class Coverage {
     Launches& launches = kernels_[kernel];
     ++launches.count;
     launches.orders = std::max(launches.orders, orders);
+    launches.gradient = launches.gradient || gradient_checks > 0;
   }
 
  private:
@@ -52,6 +57,9 @@ class Coverage {
 };
 
 }  // namespace
+
+GradientCheckScope::GradientCheckScope() { ++gradient_checks; }
+GradientCheckScope::~GradientCheckScope() { --gradient_checks; }
 
 void note_launch(const char* kernel, int orders) {
   static Coverage coverage;

@@ -3,12 +3,13 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cuda/emulator/device_heap.h"
 #include "cuda/emulator/memory.h"
 #include "cuda/emulator/queue.h"
 
 namespace {
 
-constexpr size_t kAlignment = 256;  // cudaMalloc's own
+constexpr size_t kAlignment = 256;  // of pinned memory
 constexpr int kFresh = 0xCB;        // what new memory holds
 
 /// Streams of this thread that capture: allocation is refused meanwhile, as in CUDA.
@@ -31,17 +32,18 @@ cudaError_t cudaSetDevice(int index) { return index == 0 ? cudaSuccess : cudaErr
 
 cudaError_t cudaMalloc(void** block, size_t bytes) {
   if (capturing > 0) return cudaErrorStreamCaptureUnsupported;
-  const size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  *block = std::aligned_alloc(kAlignment, rounded);
+  *block = az::cuda::emulator::device_allocate(bytes);
   if (!*block) return cudaErrorMemoryAllocation;
-  std::memset(*block, kFresh, rounded);
+  const az::cuda::emulator::OnDevice inside;
+  std::memset(*block, kFresh, bytes);
   az::cuda::emulator::memory_map().add(*block, bytes);
   return cudaSuccess;
 }
 
 cudaError_t cudaFree(void* block) {
-  if (block) az::cuda::emulator::memory_map().remove(block);
-  std::free(block);
+  if (!block) return cudaSuccess;
+  az::cuda::emulator::memory_map().remove(block);
+  az::cuda::emulator::device_release(block);
   return cudaSuccess;
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "cuda/emulator/device_heap.h"
+
 /// One piece of queued work.
 struct EmulatedNode {
   const char* name;
@@ -26,6 +28,7 @@ struct CUstream_st {
     if (captured) {
       captured->nodes.push_back({name, std::move(work)});
     } else {
+      const az::cuda::emulator::OnDevice inside;
       work();
     }
   }

@@ -7,20 +7,12 @@
 
 #include "cpu/boxes.h"
 #include "cpu/polygon_fill.h"
-#include "math/polar.h"
+#include "math/polar_detect.h"
 #include "tensor/error.h"
 #include "tensor/simd.h"
 
 namespace az::models::polarmask {
 namespace {
-
-float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
-
-/// A logit that surely fails the threshold, so that most need no exponential. The margin covers the roundings.
-float hopeless_logit(float threshold) {
-  if (!(threshold > 0.0f)) return -std::numeric_limits<float>::infinity();
-  return threshold < 1.0f ? std::log(threshold / (1.0f - threshold)) - 0.01f : 10.0f;
-}
 
 /// The largest of a location's class logits; NaN counts for nothing. Sixteen maxima side by side make vector code.
 AZ_SIMD float largest(const float* logits, size_t count) {
@@ -45,13 +37,9 @@ struct Candidates {
   std::vector<float> polygon;     // [n, rays, 2], original picture
 };
 
-void check(std::span<const LevelOutputs> levels, const ImageGeometry& geometry, const PostprocessOptions& options) {
+void check(std::span<const LevelOutputs> levels, const PostprocessOptions& options) {
   AZ_CHECK(options.classes > 0 && options.rays >= 3 && options.rays <= 360,
            "postprocess: {} classes and {} rays; want at least 1 and 3 to 360", options.classes, options.rays);
-  AZ_CHECK(geometry.input_width > 0 && geometry.input_height > 0 && geometry.width > 0 && geometry.height > 0 &&
-               geometry.scale_x > 0 && geometry.scale_y > 0,
-           "postprocess: input {}x{}, picture {}x{}, scale {} {}: all must be positive", geometry.input_width,
-           geometry.input_height, geometry.width, geometry.height, geometry.scale_x, geometry.scale_y);
   for (const LevelOutputs& level : levels) {
     AZ_CHECK(level.height > 0 && level.width > 0 && level.stride > 0, "postprocess: level of {}x{} with stride {}",
              level.width, level.height, level.stride);
@@ -73,10 +61,8 @@ std::vector<size_t> best_locations(const LevelOutputs& level, size_t classes, in
   std::iota(order.begin(), order.end(), size_t{0});
   if (keep <= 0 || order.size() <= static_cast<size_t>(keep)) return order;
   std::vector<float> rank(order.size());
-  for (size_t i = 0; i < rank.size(); ++i) {
-    const float value = sigmoid(largest(&level.cls[i * classes], classes)) * sigmoid(level.centerness[i]);
-    rank[i] = std::isnan(value) ? -1.0f : value;
-  }
+  for (size_t i = 0; i < rank.size(); ++i)
+    rank[i] = math::polar_rank(largest(&level.cls[i * classes], classes), level.centerness[i]);
   const auto better = [&](size_t a, size_t b) { return rank[a] != rank[b] ? rank[a] > rank[b] : a < b; };
   std::nth_element(order.begin(), order.begin() + keep, order.end(), better);
   order.resize(static_cast<size_t>(keep));
@@ -97,37 +83,28 @@ math::Box bounding_box(std::span<const float> polygon) {
 class Decoder {
  public:
   Decoder(const ImageGeometry& geometry, const PostprocessOptions& options)
-      : geometry_(geometry),
-        mask_nms_(options.mask_nms),
-        last_x_(static_cast<float>(geometry.input_width - 1)),
-        last_y_(static_cast<float>(geometry.input_height - 1)) {
+      : frame_(frame_of(geometry)), mask_nms_(options.mask_nms) {
     for (int k = 0; k < options.rays; ++k) directions_.push_back(math::ray_direction(k, options.rays));
   }
 
   void append(const LevelOutputs& level, size_t i, Candidates& out) const {
     const int column = static_cast<int>(i) % level.width, row = static_cast<int>(i) / level.width;
-    const float x = static_cast<float>(column * level.stride + level.stride / 2);
-    const float y = static_cast<float>(row * level.stride + level.stride / 2);
+    const float x = math::cell_centre(column, level.stride), y = math::cell_centre(row, level.stride);
     const size_t begin = out.polygon.size();
     const float* lengths = &level.rays[i * directions_.size()];
     for (size_t k = 0; k < directions_.size(); ++k) {
-      out.polygon.push_back(math::ray_vertex(x, lengths[k], directions_[k].x, last_x_) / geometry_.scale_x);
-      out.polygon.push_back(math::ray_vertex(y, lengths[k], directions_[k].y, last_y_) / geometry_.scale_y);
+      const math::Direction vertex = math::polar_vertex(x, y, lengths[k], directions_[k], frame_);
+      out.polygon.insert(out.polygon.end(), {vertex.x, vertex.y});
     }
-    if (mask_nms_ || level.box.empty()) {
+    if (mask_nms_ || level.box.empty())
       out.box.push_back(bounding_box(std::span(out.polygon).subspan(begin)));
-      return;
-    }
-    const float* d = &level.box[i * 4];
-    out.box.push_back(
-        {math::clamp_to(x - d[0], last_x_) / geometry_.scale_x, math::clamp_to(y - d[1], last_y_) / geometry_.scale_y,
-         math::clamp_to(x + d[2], last_x_) / geometry_.scale_x, math::clamp_to(y + d[3], last_y_) / geometry_.scale_y});
+    else
+      out.box.push_back(math::polar_box(x, y, &level.box[i * 4], frame_));
   }
 
  private:
-  ImageGeometry geometry_;
+  math::PolarFrame frame_;
   bool mask_nms_;
-  float last_x_, last_y_;
   std::vector<math::Direction> directions_;
 };
 
@@ -144,7 +121,7 @@ Candidates select(std::span<const LevelOutputs> levels, const ImageGeometry& geo
       if (!(largest(logits, classes) > hopeless)) continue;  // nothing of it would be used
       out.location.push_back(first + static_cast<int64_t>(i));
       out.cls.push_back(logits);
-      out.centerness.push_back(sigmoid(level.centerness[i]));
+      out.centerness.push_back(math::probability(level.centerness[i]));
       decoder.append(level, i, out);
     }
     first += int64_t{level.height} * level.width;
@@ -165,10 +142,10 @@ std::vector<Hit> suppress(const Candidates& candidates, const PostprocessOptions
   std::vector<std::vector<Hit>> by_class(static_cast<size_t>(options.classes));
   for (size_t i = 0; i < candidates.cls.size(); ++i) {
     for (size_t c = 0; c < by_class.size(); ++c) {
-      if (!(candidates.cls[i][c] > hopeless)) continue;
-      const float p = sigmoid(candidates.cls[i][c]);
-      if (!(p > options.score_threshold)) continue;
-      by_class[c].push_back({i, static_cast<int32_t>(c), p * (candidates.centerness[i] + options.center_bias)});
+      float p = 0;
+      if (!math::counts_as_hit(candidates.cls[i][c], hopeless, options.score_threshold, p)) continue;
+      by_class[c].push_back(
+          {i, static_cast<int32_t>(c), math::polar_score(p, candidates.centerness[i], options.center_bias)});
     }
   }
   std::vector<Hit> hits;
@@ -190,14 +167,28 @@ std::vector<Hit> suppress(const Candidates& candidates, const PostprocessOptions
 
 }  // namespace
 
+float hopeless_logit(float threshold) {
+  if (!(threshold > 0.0f)) return -std::numeric_limits<float>::infinity();
+  return threshold < 1.0f ? std::log(threshold / (1.0f - threshold)) - 0.01f : 10.0f;
+}
+
+math::PolarFrame frame_of(const ImageGeometry& geometry) {
+  AZ_CHECK(geometry.input_width > 0 && geometry.input_height > 0 && geometry.width > 0 && geometry.height > 0 &&
+               geometry.scale_x > 0 && geometry.scale_y > 0,
+           "postprocess: input {}x{}, picture {}x{}, scale {} {}: all must be positive", geometry.input_width,
+           geometry.input_height, geometry.width, geometry.height, geometry.scale_x, geometry.scale_y);
+  return {static_cast<float>(geometry.input_width - 1), static_cast<float>(geometry.input_height - 1), geometry.scale_x,
+          geometry.scale_y};
+}
+
 Detections postprocess(std::span<const LevelOutputs> levels, const ImageGeometry& geometry,
                        const PostprocessOptions& options) {
-  check(levels, geometry, options);
+  check(levels, options);
   const Candidates candidates = select(levels, geometry, options);
   std::vector<Hit> hits = suppress(candidates, options);
   const size_t limit = static_cast<size_t>(std::max(options.max_per_image, 0));
   if (hits.size() > limit) {
-    std::ranges::stable_sort(hits, std::ranges::greater{}, &Hit::score);
+    std::ranges::stable_sort(hits, std::ranges::greater{}, [](const Hit& hit) { return math::order_key(hit.score); });
     hits.resize(limit);
   }
   Detections out;
@@ -217,12 +208,8 @@ Detections postprocess(std::span<const LevelOutputs> levels, const ImageGeometry
 std::vector<cpu::Point> integer_vertices(std::span<const float> polygon, bool round) {
   std::vector<cpu::Point> points;
   points.reserve(polygon.size() / 2);
-  // Kept within what an integer and the filling can hold; a NaN becomes 0.
-  const auto whole = [round](float v) {
-    const float kept = v > -1e6f ? std::min(v, 1e6f) : (std::isnan(v) ? 0.0f : -1e6f);
-    return static_cast<int32_t>(round ? std::round(kept) : kept);
-  };
-  for (size_t k = 0; k + 1 < polygon.size(); k += 2) points.push_back({whole(polygon[k]), whole(polygon[k + 1])});
+  for (size_t k = 0; k + 1 < polygon.size(); k += 2)
+    points.push_back({math::vertex_pixel(polygon[k], round), math::vertex_pixel(polygon[k + 1], round)});
   return points;
 }
 

@@ -9,7 +9,7 @@
 #include "cpu/contour.h"
 #include "cpu/rays.h"
 #include "cpu/rle.h"
-#include "math/boxes.h"
+#include "math/polar_detect.h"
 
 namespace az::models::polarmask {
 
@@ -65,6 +65,12 @@ struct Detections {
 /// Error: outputs whose sizes do not fit the level, the classes or the rays; a geometry without pixels.
 Detections postprocess(std::span<const LevelOutputs> levels, const ImageGeometry& geometry,
                        const PostprocessOptions& options);
+
+/// A logit that surely fails the threshold, so that most need no exponential. The margin covers the roundings.
+float hopeless_logit(float threshold);
+
+/// What decoding needs of a picture. Error: a geometry without pixels.
+math::PolarFrame frame_of(const ImageGeometry& geometry);
 
 /// Integer vertices of polygon [rays, 2]: truncated towards zero, or rounded to the nearest.
 std::vector<cpu::Point> integer_vertices(std::span<const float> polygon, bool round);

@@ -128,16 +128,19 @@ TEST_CASE("quickstart goes on from the stage in which it stopped") {
   CHECK(contains(unknown.output, "error: no system nothing here; there are: polarmask"));
 }
 
-TEST_CASE("scripts/test ends with ctest's summary and its status") {
+TEST_CASE("scripts/test tests every preset, and ends with how many tests passed and failed") {
   const Stage stage;
   write_program(stage.bin / "cmake", "exit 0\n");
-  fs::create_directories(stage.folder.path() / "build" / "release");
-  const std::string summary = "50% tests passed, 1 tests failed out of 2";
+  for (const char* preset : {"release", "simt"}) fs::create_directories(stage.folder.path() / "build" / preset);
   write_program(stage.bin / "ctest",
-                fmt::format("echo '{}'; echo 'Total Test time (real) = 1 sec'; exit 8\n", summary));
+                "[[ $* == *build/simt* ]] || { echo '100% tests passed, 0 tests failed out of 3'; exit 0; }\n"
+                "echo '50% tests passed, 1 tests failed out of 2'; echo 'Total Test time (real) = 1 sec'; exit 8\n");
   const ShellResult failed = stage.run("scripts/test --skip-install");
-  CHECK(failed.status == 8);
-  CHECK(last_line(failed.output) == summary);
+  CHECK(failed.status == 1);
+  CHECK(last_line(failed.output) == "4 passed, 1 failed");
+  const ShellResult passed = stage.run("scripts/test --skip-install --preset release");
+  CHECK(passed.status == 0);
+  CHECK(last_line(passed.output) == "3 passed, 0 failed");
 
   write_program(stage.bin / "ctest", "echo 'No tests were found!!!'; exit 8\n");
   CHECK(stage.run("scripts/test --skip-install").status == 1);

@@ -251,3 +251,16 @@ TEST_CASE("messages name the op and the shapes") {
   CHECK_THROWS_WITH_AS(ops::concat_levels(std::vector<Tensor>(9, level)), "concat_levels: 9 levels, want 1 to 8",
                        Error);
 }
+
+TEST_CASE("count_up counts in place") {
+  for (Device* device : test::devices()) {
+    CAPTURE(device->name());
+    Tensor counter = Tensor::zeros(Shape{}, DType::i64, *device);
+    const uint64_t version = counter.version();
+    for (int i = 0; i < 3; ++i) ops::count_up(counter);
+    CHECK(counter.to_vector<int64_t>() == std::vector<int64_t>{3});
+    CHECK(counter.version() > version);
+    Tensor wrong = Tensor::zeros({2}, DType::i64, *device);
+    CHECK_THROWS_WITH_AS(ops::count_up(wrong), doctest::Contains("count_up: counter is i64 [2]"), Error);
+  }
+}

@@ -7,6 +7,10 @@
 #include "tensor/error.h"
 #include "tensor/rng.h"
 
+#ifdef AZ_CUDA_EMULATED
+#include "cuda/emulator/coverage.h"
+#endif
+
 namespace az::test {
 
 Tensor uniform(const Shape& shape, double low, double high, DType dtype, Device& device, uint64_t seed) {
@@ -18,6 +22,9 @@ Tensor uniform(const Shape& shape, double low, double high, DType dtype, Device&
 
 GradCheck check_gradients(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
                           double eps, int64_t samples) {
+#ifdef AZ_CUDA_EMULATED
+  const cuda::emulator::GradientCheckScope scope;
+#endif
   std::vector<Tensor> leaves;
   for (const Tensor& x : inputs) {
     leaves.push_back(x.defined() && x.dtype() == DType::f64 ? x.clone() : x);

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "models/polarmask/device_postprocess.h"
 #include "tests/golden_runner/polarmask/kinds.h"
+#include "tests/support/devices.h"
 
 namespace az::golden::polarmask {
 namespace {
@@ -72,22 +74,45 @@ pm::ImageGeometry geometry_of(const nlohmann::json& json) {
   return {input.at(1), input.at(0), scale.at(0), scale.at(1), original.at(1), original.at(0)};
 }
 
-}  // namespace
+/// A role's values of a level; empty where the case has none.
+std::span<const float> role_of(const Level& level, const char* role) {
+  const auto found = level.outputs.find(role);
+  return found == level.outputs.end() ? std::span<const float>() : std::span<const float>(found->second);
+}
 
-void run_postprocess(const std::filesystem::path& json_file, Report& report) {
-  Case golden(json_file, report);
-  const std::vector<Level> levels = fill_levels(golden);
+pm::Detections on_host(const std::vector<Level>& levels, const pm::ImageGeometry& geometry,
+                       const pm::PostprocessOptions& options) {
   std::vector<pm::LevelOutputs> outputs;
-  for (const Level& level : levels) {
-    const auto role = [&](const char* name) {
-      const auto found = level.outputs.find(name);
-      return found == level.outputs.end() ? std::span<const float>() : std::span<const float>(found->second);
-    };
-    outputs.push_back({level.height, level.width, level.stride, role("cls"), role("ctr"), role("box"), role("mask")});
-  }
-  const pm::ImageGeometry geometry = geometry_of(golden.json());
-  const pm::Detections found = pm::postprocess(outputs, geometry, options_of(golden.json(), levels));
+  for (const Level& level : levels)
+    outputs.push_back({level.height, level.width, level.stride, role_of(level, "cls"), role_of(level, "ctr"),
+                       role_of(level, "box"), role_of(level, "mask")});
+  return pm::postprocess(outputs, geometry, options);
+}
 
+pm::Detections on_device(const std::vector<Level>& levels, const pm::ImageGeometry& geometry,
+                         const pm::PostprocessOptions& options, Device& device) {
+  models::PolarOutputs outputs;
+  std::vector<int> strides;
+  for (const Level& level : levels) {
+    const auto tensor = [&](const char* role) {
+      const auto values = role_of(level, role);
+      return Tensor::from(
+          values, {1, level.height, level.width, static_cast<int64_t>(values.size()) / (level.height * level.width)},
+          device);
+    };
+    strides.push_back(level.stride);
+    outputs.classes.push_back(tensor("cls"));
+    outputs.centerness.push_back(tensor("ctr"));
+    outputs.rays.push_back(tensor("mask"));
+    if (!role_of(level, "box").empty()) outputs.boxes.push_back(tensor("box"));
+  }
+  pm::DevicePostprocess post(options, strides, /*images=*/1, device);
+  post.set_geometry({&geometry, 1});
+  post.enqueue(outputs);
+  return post.fetch().front();
+}
+
+void check_detections(Case& golden, const pm::Detections& found, const pm::ImageGeometry& geometry) {
   const auto n = static_cast<int64_t>(found.size());
   std::vector<double> boxes, polygons;
   std::vector<cpu::Rle> masks;
@@ -114,6 +139,20 @@ void run_postprocess(const std::filesystem::path& json_file, Report& report) {
   golden.check("det_boxes", boxes, {n, 4});
   golden.check("det_polygons", polygons, {n, 2, found.rays});
   golden.check_masks("mask", masks, vertices_agree);
+}
+
+}  // namespace
+
+void run_postprocess(const std::filesystem::path& json_file, Report& report) {
+  Case golden(json_file, report);
+  const std::vector<Level> levels = fill_levels(golden);
+  const pm::ImageGeometry geometry = geometry_of(golden.json());
+  const pm::PostprocessOptions options = options_of(golden.json(), levels);
+  for (Device* device : test::devices())
+    check_detections(golden,
+                     device->kind() == DeviceKind::cpu ? on_host(levels, geometry, options)
+                                                       : on_device(levels, geometry, options, *device),
+                     geometry);
   golden.finish();
 }
 
