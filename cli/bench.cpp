@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/bench_coco_eval.h"
+#include "cli/bench_kernels.h"
 #include "cli/bench_labels.h"
 #include "cli/bench_model.h"
 #include "cli/polarmask.h"
@@ -18,10 +19,10 @@ namespace {
 
 struct Arguments {
   BenchOptions options;
-  std::string mode, size, device = "auto";
+  std::string mode, size, device = "auto", dtype = "auto";
   int threads = 0;
   int repeats = 200;
-  bool json = false, exact = false;
+  bool json = false, exact = false, eager = false;
 };
 
 /// "800x1333" as height and width.
@@ -46,8 +47,11 @@ void print(const nlohmann::ordered_json& result, bool json) {
 
 void run_model(const Arguments& a) {
   const auto device = make_device(a.device, a.exact);
-  const BenchResult r = bench_model(a.options, *device);
-  const PeakResult peak = bench_peak(*device);
+  BenchOptions options = a.options;
+  options.activations = activation_dtype(a.dtype, *device, options.train ? DType::bf16 : DType::f32);
+  options.graphs = !a.eager;
+  const BenchResult r = bench_model(options, *device);
+  const PeakResult peak = bench_peak(*device, device->kind() == DeviceKind::cpu ? DType::f32 : options.activations);
   nlohmann::ordered_json result{{"model", a.options.model},
                                 {"mode", a.mode},
                                 {"size", a.size},
@@ -62,6 +66,14 @@ void run_model(const Arguments& a) {
                                 {"gflops_per_s", r.gflops / r.ms * 1000},
                                 {"share_of_peak", r.gflops / r.ms * 1000 / peak.matmul_gflops}};
   if (r.postprocess_ms >= 0) result["postprocess_ms"] = r.postprocess_ms;
+  if (device->kind() != DeviceKind::cpu) {
+    result["device"] = device->name();
+    result["dtype"] = dtype_name(options.activations);
+    result["graphs"] = r.graphs;
+    result["device_peak_mb"] = r.device_peak_mb;
+    result["device_reserved_mb"] = r.device_reserved_mb;
+    if (!r.graph_failure.empty()) result["graph_failure"] = r.graph_failure;
+  }
   print(result, a.json);
 }
 
@@ -119,6 +131,51 @@ void add_coco_eval(CLI::App& bench) {
   });
 }
 
+void print_kernels(const KernelBench& bench, const std::string& device, bool json) {
+  if (json) {
+    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+    for (const KernelTime& t : bench.kernels)
+      rows.push_back({{"family", t.family},
+                      {"what", t.what},
+                      {"dtype", t.dtype},
+                      {"shape", t.shape},
+                      {"kernels", t.kernels},
+                      {"us", t.us},
+                      {"gb_s", t.gb_s},
+                      {"gflop_s", t.gflop_s},
+                      {"share", t.share}});
+    fmt::print("{}\n",
+               nlohmann::ordered_json{{"device", device}, {"copy_gb_s", bench.copy_gb_s}, {"kernels", rows}}.dump());
+    return;
+  }
+  fmt::print("{}: a copy moves {:.0f} GB/s (bytes read and written); share is of that\n", device, bench.copy_gb_s);
+  fmt::print("{:<14} {:<24} {:<5} {:<22} {:>10} {:>9} {:>9} {:>6}\n", "family", "what", "dtype", "shape", "us", "GB/s",
+             "GFLOP/s", "share");
+  for (const KernelTime& t : bench.kernels)
+    fmt::print("{:<14} {:<24} {:<5} {:<22} {:>10.2f} {:>9.1f} {:>9} {:>5.0f}%\n", t.family, t.what, t.dtype, t.shape,
+               t.us, t.gb_s, t.gflop_s > 0 ? fmt::format("{:.0f}", t.gflop_s) : "-", t.share * 100);
+}
+
+void add_kernels(CLI::App& bench) {
+  struct KernelArguments {
+    KernelBenchOptions options;
+    std::string device = "cuda";
+    bool json = false;
+  };
+  const auto a = std::make_shared<KernelArguments>();
+  CLI::App* command = bench.add_subcommand("kernels", "every handwritten CUDA kernel at PolarMask-R50's sizes");
+  command->add_option("--device", a->device, "cuda")->capture_default_str();
+  command->add_option("--seconds", a->options.seconds, "of launches a case")
+      ->check(CLI::Range(0.001, 100.0))
+      ->capture_default_str();
+  command->add_flag("--small", a->options.small, "small sizes, once each: for the emulated device");
+  command->add_flag("--json", a->json, "one JSON object on stdout");
+  command->callback([a] {
+    const auto device = make_device(a->device);
+    print_kernels(bench_kernels(a->options, *device), device->name(), a->json);
+  });
+}
+
 void set_threads(Arguments& a) {
   if (a.threads > 0) omp_set_num_threads(a.threads);
   a.threads = omp_get_max_threads();
@@ -142,6 +199,9 @@ void add_bench_command(CLI::App& app) {
     command->add_option("--batch", a->options.batch, "pictures a step")->check(CLI::Range(1, 1024));
     command->add_option("--seconds", a->options.seconds, "measure for this long, at least three runs");
     command->add_option("--device", a->device, "auto, cpu or cuda");
+    command->add_option("--dtype", a->dtype, "of activations: f32, bf16, or auto (bf16 to train on a GPU, else f32)");
+    command->add_flag("--eager", a->eager, "on a GPU: no CUDA graphs");
+    command->add_flag("--tune", a->options.tune, "on a GPU: the first run times cuDNN's plans and keeps the fastest");
     command->add_flag("--exact", a->exact,
                       "convolutions as plain loops that sum in double: the numbers that golden cases are checked with");
     command->callback([a, model] {
@@ -158,6 +218,7 @@ void add_bench_command(CLI::App& app) {
   labels->add_option("--repeats", a->repeats, "pictures timed")->check(CLI::Range(1, 100000));
   labels->callback([a] { run_labels(*a); });
   add_coco_eval(*bench);
+  add_kernels(*bench);
   CLI::App* peak =
       common(bench->add_subcommand("peak", "what this machine reaches: f32 matrix product and memory copy"));
   peak->callback([a] {

@@ -10,9 +10,15 @@
 
 #include "autograd/node.h"
 #include "cli/polarmask.h"
+#include "cuda/build.h"
+#include "cuda/device.h"
+#include "cuda/library.h"
+#include "models/polarmask/device_postprocess.h"
 #include "models/polarmask/model.h"
 #include "models/polarmask/postprocess.h"
+#include "ops/cast.h"
 #include "ops/matmul.h"
+#include "ops/step_runner.h"
 #include "tensor/error.h"
 #include "tensor/rng.h"
 #include "train/optimizer.h"
@@ -26,8 +32,12 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// Sorted times of at least three runs, after two to warm up.
-std::vector<double> time_runs(const std::function<void()>& run, double seconds) {
+/// Sorted times of at least three runs, each until the device is done, after two to warm up.
+std::vector<double> time_runs(Device& device, const std::function<void()>& work, double seconds) {
+  const auto run = [&] {
+    work();
+    device.synchronise();
+  };
   run();
   run();
   std::vector<double> times;
@@ -82,11 +92,41 @@ int64_t locations_of(int64_t height, int64_t width) {
 /// a few thousand candidates in a busy picture.
 float threshold_for(const models::PolarOutputs& out, size_t count) {
   std::vector<float> logits;
-  for (const Tensor& t : out.classes)
-    logits.insert(logits.end(), t.data<float>(), t.data<float>() + t.numel() / t.dim(0));
+  for (const Tensor& t : out.classes) {
+    const auto level = t.narrowed(0, 1).to_vector<float>();
+    logits.insert(logits.end(), level.begin(), level.end());
+  }
   count = std::min(count, logits.size() - 1);
   std::ranges::nth_element(logits, logits.begin() + static_cast<std::ptrdiff_t>(count), std::greater<>());
   return 1 / (1 + std::exp(-logits[count]));
+}
+
+models::polarmask::ImageGeometry whole_picture(int64_t height, int64_t width) {
+  const auto h = static_cast<int>(height), w = static_cast<int>(width);
+  return {w, h, 1, 1, w, h};
+}
+
+/// On the device: its kernels, a copy of the result and the polygons' masks, of the first image.
+double time_device_postprocess(const models::PolarOutputs& out, int64_t height, int64_t width, Device& device,
+                               bool graphs) {
+  models::PolarOutputs first;
+  for (const auto levels : {&models::PolarOutputs::classes, &models::PolarOutputs::centerness,
+                            &models::PolarOutputs::rays, &models::PolarOutputs::boxes})
+    for (const Tensor& t : out.*levels) (first.*levels).push_back(t.narrowed(0, 1));
+  const models::polarmask::ImageGeometry geometry = whole_picture(height, width);
+  models::polarmask::DevicePostprocess post({.score_threshold = threshold_for(out, 2000)}, {8, 16, 32, 64, 128},
+                                            /*images=*/1, device);
+  post.set_geometry({&geometry, 1});
+  ops::StepRunner runner(device, graphs);
+  const auto times = time_runs(
+      device,
+      [&] {
+        runner.run(/*key=*/2, [&] { post.enqueue(first); });
+        const auto found = post.fetch();
+        for (size_t i = 0; i < found[0].size(); ++i) models::polarmask::polygon_mask(found[0].polygon_of(i), geometry);
+      },
+      0.5);
+  return times[1];
 }
 
 double time_postprocess(const models::PolarOutputs& out, int64_t height, int64_t width) {
@@ -99,15 +139,62 @@ double time_postprocess(const models::PolarOutputs& out, int64_t height, int64_t
     levels.push_back({static_cast<int>(out.classes[i].dim(1)), static_cast<int>(out.classes[i].dim(2)), stride,
                       first(out.classes[i]), first(out.centerness[i]), first(out.boxes[i]), first(out.rays[i])});
   }
-  const models::polarmask::ImageGeometry geometry{static_cast<int>(width), static_cast<int>(height), 1, 1,
-                                                  static_cast<int>(width), static_cast<int>(height)};
+  const models::polarmask::ImageGeometry geometry = whole_picture(height, width);
   const models::polarmask::PostprocessOptions options{.score_threshold = threshold_for(out, 2000)};
   return time_runs(
+      out.classes[0].device(),
       [&] {
         const auto found = models::polarmask::postprocess(levels, geometry, options);
         for (size_t i = 0; i < found.size(); ++i) models::polarmask::polygon_mask(found.polygon_of(i), geometry);
       },
       0.5)[1];
+}
+
+/// Steps of training: losses, backward, an SGD update.
+class TrainingStep {
+ public:
+  TrainingStep(models::PolarMask& network, models::PolarTargets targets)
+      : network_(network), targets_(std::move(targets)), optimizer_(options(), parameters(network)) {
+    network.set_training(true);
+  }
+  void prepare() { optimizer_.prepare(1e-6); }
+  void enqueue(const Tensor& image) {
+    autograd::backward(models::polar_losses(network_.forward(image), targets_).total);
+    optimizer_.enqueue();
+    optimizer_.zero_grad();
+  }
+  /// Error: a step's gradients were not finite.
+  void check() { optimizer_.norm(); }
+
+ private:
+  static train::OptimizerOptions options() { return {.kind = train::OptimizerKind::sgd, .weight_decay = 1e-4}; }
+  static std::vector<train::Parameter> parameters(models::PolarMask& network) {
+    std::vector<train::Parameter> found;
+    for (const nn::Entry& e : nn::entries(network))
+      if (e.learned && autograd::requires_grad(*e.tensor))
+        found.push_back({e.name, e.tensor, train::polarmask_rule(e.name)});
+    return found;
+  }
+
+  models::PolarMask& network_;
+  models::PolarTargets targets_;
+  train::Optimizer optimizer_;
+};
+
+/// A template, so that a build without CUDA leaves the library out.
+template <bool kBuilt>
+void tune(Device& device, bool on) {
+  if constexpr (kBuilt)
+    if (device.kind() == DeviceKind::cuda) cuda::device_of(device).library().tune(on);
+}
+
+void note_device(BenchResult& result, const ops::StepRunner& runner, Device& device) {
+  const AllocatorStats stats = device.allocator().stats();
+  constexpr double kMb = 1 << 20;
+  result.device_peak_mb = static_cast<double>(stats.peak_live_bytes) / kMb;
+  result.device_reserved_mb = static_cast<double>(stats.reserved_bytes) / kMb;
+  result.graphs = runner.graphs();
+  result.graph_failure = runner.failure();
 }
 
 }  // namespace
@@ -116,58 +203,59 @@ BenchResult bench_model(const BenchOptions& o, Device& device) {
   const int64_t height = (o.height + 31) / 32 * 32, width = (o.width + 31) / 32 * 32;
   models::PolarMask network({device, 0}, named_model(o.model));
   const Tensor image = random_image({o.batch, height, width, 3}, device);
-  BenchResult result;
-  std::function<void()> run;
-  std::unique_ptr<train::Optimizer> optimizer;
-  models::PolarTargets targets;
-  if (o.train) {
-    targets = made_up_targets(o.batch, locations_of(height, width), 36, device);
-    std::vector<train::Parameter> parameters;
-    for (const nn::Entry& e : nn::entries(network))
-      if (e.learned && autograd::requires_grad(*e.tensor))
-        parameters.push_back({e.name, e.tensor, train::polarmask_rule(e.name)});
-    optimizer = std::make_unique<train::Optimizer>(
-        train::OptimizerOptions{.kind = train::OptimizerKind::sgd, .weight_decay = 1e-4}, parameters);
-    network.set_training(true);
-    run = [&] {
-      const StepScope scope(device.allocator(), 1);
-      autograd::backward(models::polar_losses(network.forward(image), targets).total);
-      optimizer->step(1e-6);
-      optimizer->zero_grad();
-    };
-  } else {
-    run = [&] {
-      const StepScope scope(device.allocator(), 1);
+  const auto input = [&] { return o.activations == DType::f32 ? image : ops::cast(image, o.activations); };
+  ops::StepRunner runner(device, o.graphs);
+  std::unique_ptr<TrainingStep> training;
+  if (o.train)
+    training =
+        std::make_unique<TrainingStep>(network, made_up_targets(o.batch, locations_of(height, width), 36, device));
+  const auto run = [&] {
+    if (training) {
+      training->prepare();
+      runner.run(/*key=*/1, [&] { training->enqueue(input()); });
+    } else {
       const autograd::NoGrad off;
-      network.forward(image);
-    };
-  }
+      runner.run(/*key=*/1, [&] { network.forward(input()); });
+    }
+  };
+  BenchResult result;
   const double before = device.flops();
+  tune<cuda::kBuilt>(device, o.tune);
   run();
+  tune<cuda::kBuilt>(device, false);
   result.gflops = (device.flops() - before) / 1e9;
-  const auto times = time_runs(run, o.seconds);
+  const auto times = time_runs(device, run, o.seconds);
+  if (training) training->check();
   result.runs = static_cast<int64_t>(times.size());
   result.ms = times[times.size() / 2];
   result.ms_min = times[0];
   result.images_per_s = static_cast<double>(o.batch) / result.ms * 1000;
   result.peak_rss_mb = peak_rss_mb();
+  note_device(result, runner, device);
   if (!o.train) {
     const autograd::NoGrad off;
-    result.postprocess_ms = time_postprocess(network.forward(image), height, width);
+    const models::PolarOutputs out = network.forward(input());
+    result.postprocess_ms = device.kind() == DeviceKind::cpu
+                                ? time_postprocess(out, height, width)
+                                : time_device_postprocess(out, height, width, device, o.graphs);
   }
   return result;
 }
 
-PeakResult bench_peak(Device& device) {
-  constexpr int64_t kSize = 2048;
-  constexpr int64_t kCopyBytes = int64_t{256} << 20;
+PeakResult bench_peak(Device& device, DType dtype) {
+  const bool gpu = device.kind() == DeviceKind::cuda && !cuda::kEmulated;
+  const int64_t size = gpu ? 8192 : 2048;
+  const int64_t copy_bytes = int64_t{gpu ? 1024 : 256} << 20;
   const autograd::NoGrad off;
-  const Tensor a = random_image({kSize, kSize}, device);
-  const double matmul_ms = time_runs([&] { ops::matmul(a, a); }, 2)[0];
-  const Tensor from = Tensor::zeros({kCopyBytes}, DType::u8, device);
-  Tensor to = Tensor::zeros({kCopyBytes}, DType::u8, device);
-  const double copy_ms = time_runs([&] { to.copy_from(from); }, 2)[0];
-  return {2.0 * kSize * kSize * kSize / matmul_ms / 1e6, 2.0 * kCopyBytes / copy_ms / 1e6};
+  const Tensor a = random_image({size, size}, device).to(dtype);
+  const double matmul_ms = time_runs(
+      device, [&] { ops::matmul(a, a); }, 2)[0];
+  const Tensor from = Tensor::zeros({copy_bytes}, DType::u8, device);
+  Tensor to = Tensor::zeros({copy_bytes}, DType::u8, device);
+  const double copy_ms = time_runs(
+      device, [&] { to.copy_from(from); }, 2)[0];
+  const auto n = static_cast<double>(size);
+  return {2 * n * n * n / matmul_ms / 1e6, 2 * static_cast<double>(copy_bytes) / copy_ms / 1e6};
 }
 
 }  // namespace az::cli

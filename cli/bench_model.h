@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tensor/device.h"
+#include "tensor/dtype.h"
 
 namespace az::cli {
 
@@ -14,6 +15,9 @@ struct BenchOptions {
   int64_t height = 800, width = 1333;  ///< pixels; padded to multiples of 32
   int64_t batch = 1;
   double seconds = 10;  ///< measured for, at least three runs
+  DType activations = DType::f32;
+  bool graphs = true;  ///< on a CUDA device: capture and replay
+  bool tune = false;   ///< on a GPU: the first run times cuDNN's plans and keeps the fastest
 };
 
 struct BenchResult {
@@ -23,17 +27,21 @@ struct BenchResult {
   double peak_rss_mb = 0;      ///< of the process
   double postprocess_ms = -1;  ///< of one image's outputs; inference only
   int64_t runs = 0;
+  int64_t graphs = 0;                                 ///< captured
+  std::string graph_failure;                          ///< why the last capture that failed did; empty: none has
+  double device_peak_mb = 0, device_reserved_mb = 0;  ///< of tensors, and taken from the driver
 };
 
-/// Times the peer's work: all towers and head outputs; in training the real losses, backward and an SGD step.
+/// Times the peer's work: all towers and head outputs; in training the real losses, backward and an SGD step. A time
+/// ends when the device has done the step; on a CUDA device it is a graph's replay, as in the trainer and the detector.
 /// Error: an unknown model.
 BenchResult bench_model(const BenchOptions& options, Device& device);
 
 struct PeakResult {
-  double matmul_gflops = 0;  ///< f32 matrix product of 2048, best of several
-  double copy_gb_s = 0;      ///< bytes read and written by a copy of 256 MiB
+  double matmul_gflops = 0;  ///< matrix product of 2048 (on a GPU 8192), best of several
+  double copy_gb_s = 0;      ///< bytes read and written by a copy of 256 MiB (on a GPU 1 GiB)
 };
-/// What this machine reaches with the threads it is given.
-PeakResult bench_peak(Device& device);
+/// What this machine reaches with the threads it is given, or the device; the product is of `dtype`.
+PeakResult bench_peak(Device& device, DType dtype = DType::f32);
 
 }  // namespace az::cli

@@ -88,6 +88,7 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "bench polarmask-r50",
                                              "bench labels",
                                              "bench peak",
+                                             "bench kernels",
                                              "bench coco-eval"};
   const std::string overview = azimuth("--help").output;
   for (const std::string& command : commands) {
