@@ -1,11 +1,12 @@
 # The cuda device. AZ_CUDA: toolkit (nvcc, cuDNN, cuBLAS), emulated (cuda/emulator on the host), off, or auto (toolkit
-# where nvcc, cuDNN and cuBLAS are found). Sets AZ_CUDA_MODE and AZ_CUDA_SOURCES, and adds to AZ_DEPENDENCIES_cuda.
+# where nvcc and the headers of cuDNN and cuBLAS are found; the libraries themselves are loaded at run time). Sets
+# AZ_CUDA_MODE and AZ_CUDA_SOURCES, and adds to AZ_DEPENDENCIES_cuda.
 set(AZ_CUDA_ARCHITECTURES 90 CACHE STRING "GPU architectures to build machine code for; of the last one, PTX too")
 set(AZ_CUDA_SOURCES cuda/library_map.cpp)  # pure, so that every build tests it
 
 # What only the toolkit builds, and what only the emulation does.
 file(GLOB az_cuda_shared CONFIGURE_DEPENDS cuda/*.cu cuda/*.cpp)
-file(GLOB az_cuda_library CONFIGURE_DEPENDS cuda/cudnn*.cpp cuda/cublas*.cpp cuda/driver.cpp)
+file(GLOB az_cuda_library CONFIGURE_DEPENDS cuda/cudnn*.cpp cuda/cublas*.cpp cuda/driver.cpp cuda/vendor.cpp)
 file(GLOB az_cuda_emulator CONFIGURE_DEPENDS cuda/emulator/*.cpp)
 list(REMOVE_ITEM az_cuda_shared ${az_cuda_library})
 
@@ -18,11 +19,9 @@ if(AZ_CUDA STREQUAL "auto" OR AZ_CUDA STREQUAL "toolkit")
     get_filename_component(az_cuda_root ${az_cuda_root} DIRECTORY)
     set(az_cuda_places HINTS ${az_cuda_root} ${az_cuda_root}/targets/x86_64-linux PATH_SUFFIXES include lib64 lib)
     find_path(AZ_CUDNN_INCLUDE cudnn.h ${az_cuda_places})
-    find_library(AZ_CUDNN_LIBRARY cudnn ${az_cuda_places})
     find_path(AZ_CUBLAS_INCLUDE cublas_v2.h ${az_cuda_places})
-    find_library(AZ_CUBLAS_LIBRARY cublas ${az_cuda_places})
     find_library(AZ_CUDART_LIBRARY cudart_static ${az_cuda_places})
-    foreach(what CUDNN_INCLUDE CUDNN_LIBRARY CUBLAS_INCLUDE CUBLAS_LIBRARY CUDART_LIBRARY)
+    foreach(what CUDNN_INCLUDE CUBLAS_INCLUDE CUDART_LIBRARY)
       if(NOT AZ_${what})
         list(APPEND az_cuda_lacks ${what})
       endif()
@@ -67,7 +66,7 @@ if(AZ_CUDA_MODE STREQUAL "toolkit")
   endforeach()
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/cuda)
   list(APPEND AZ_CUDA_SOURCES ${az_cuda_shared} ${az_cuda_library})
-  set(AZ_DEPENDENCIES_cuda ${AZ_CUDNN_LIBRARY} ${AZ_CUBLAS_LIBRARY} ${AZ_CUDART_LIBRARY} dl rt)
+  set(AZ_DEPENDENCIES_cuda ${AZ_CUDART_LIBRARY} dl rt)
   target_include_directories(az_flags SYSTEM INTERFACE ${AZ_CUDNN_INCLUDE} ${AZ_CUBLAS_INCLUDE})
   target_compile_definitions(az_flags INTERFACE AZ_CUDA_BUILT)
 elseif(AZ_CUDA_MODE STREQUAL "emulated")

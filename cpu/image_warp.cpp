@@ -16,15 +16,12 @@ void check_channels(const char* op, const ImageView& source) {
            source.channels);
 }
 
-constexpr int kFractionBits = 8;
-constexpr int64_t kFraction = int64_t{1} << kFractionBits;
-
 /// `source` at fixed-point position (x, y), in 1/256 pixel.
 void sample(const ImageView& source, int64_t x, int64_t y, const uint8_t* fill, uint8_t* out) {
-  const int64_t left = x >> kFractionBits;
-  const int64_t top = y >> kFractionBits;
-  const int right_weight = static_cast<int>(x & (kFraction - 1));
-  const int lower_weight = static_cast<int>(y & (kFraction - 1));
+  const int64_t left = x >> math::kWarpFractionBits;
+  const int64_t top = y >> math::kWarpFractionBits;
+  const int right_weight = static_cast<int>(x & (math::kWarpOne - 1));
+  const int lower_weight = static_cast<int>(y & (math::kWarpOne - 1));
   const auto pixel = [&](int64_t px, int64_t py) {
     const bool inside = px >= 0 && py >= 0 && px < source.width && py < source.height;
     return inside ? source.pixels + (py * source.width + px) * source.channels : fill;
@@ -33,11 +30,8 @@ void sample(const ImageView& source, int64_t x, int64_t y, const uint8_t* fill, 
   const uint8_t* upper_right = pixel(left + 1, top);
   const uint8_t* lower_left = pixel(left, top + 1);
   const uint8_t* lower_right = pixel(left + 1, top + 1);
-  constexpr int one = static_cast<int>(kFraction);
   for (int c = 0; c < source.channels; ++c) {
-    const int upper = upper_left[c] * (one - right_weight) + upper_right[c] * right_weight;
-    const int lower = lower_left[c] * (one - right_weight) + lower_right[c] * right_weight;
-    out[c] = static_cast<uint8_t>((upper * (one - lower_weight) + lower * lower_weight + one * one / 2) >> 16);
+    out[c] = math::warp_blend(upper_left[c], upper_right[c], lower_left[c], lower_right[c], right_weight, lower_weight);
   }
 }
 
@@ -92,16 +86,13 @@ void warp_affine(const ImageView& source, const Affine& to_source, int width, in
   for (const double entry : to_source) {
     AZ_CHECK(std::abs(entry) <= kLimit, "warp_affine: matrix entry {} is not within 2^20", entry);
   }
-  // Positions advance in 1/65536 of the grid of weights, so that the error over a row stays below a weight's step.
-  constexpr int kExtraBits = 16;
   std::array<int64_t, 6> m{};
-  for (size_t i = 0; i < m.size(); ++i) m[i] = std::llrint(std::ldexp(to_source[i], kFractionBits + kExtraBits));
-  constexpr int64_t kHalf = int64_t{1} << (kExtraBits - 1);
+  for (size_t i = 0; i < m.size(); ++i) m[i] = math::warp_entry(to_source[i]);
   for (int64_t y = 0; y < height; ++y) {
-    int64_t sx = m[1] * y + m[2] + kHalf;
-    int64_t sy = m[4] * y + m[5] + kHalf;
+    int64_t sx = m[1] * y + m[2] + math::kWarpHalf;
+    int64_t sy = m[4] * y + m[5] + math::kWarpHalf;
     for (int64_t x = 0; x < width; ++x, sx += m[0], sy += m[3], out += source.channels) {
-      sample(source, sx >> kExtraBits, sy >> kExtraBits, fill.data(), out);
+      sample(source, sx >> math::kWarpExtraBits, sy >> math::kWarpExtraBits, fill.data(), out);
     }
   }
 }

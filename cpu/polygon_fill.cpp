@@ -5,34 +5,24 @@
 #include <cstdlib>
 #include <numeric>
 
+#include "math/polygon.h"
 #include "tensor/error.h"
 
 namespace az::cpu {
 namespace {
 
 constexpr int kFarthest = 1 << 20;
-constexpr int64_t kOne = 1 << 16;  // of 16.16 fixed point
 
-/// A polygon side that covers the rows top <= y < bottom.
-struct Side {
-  int top, bottom;
-  int64_t x, slope;  // at the top row, and per row; 16.16
+using math::FillSide;
 
-  int64_t at(int y) const { return x + slope * (y - top); }
-};
-
-std::vector<Side> slanted_sides(std::span<const Point> vertices) {
-  std::vector<Side> sides;
+std::vector<FillSide> slanted_sides(std::span<const Point> vertices) {
+  std::vector<FillSide> sides;
   Point a = vertices.back();
   for (const Point& b : vertices) {
-    if (a.y != b.y) {
-      const Point& upper = a.y < b.y ? a : b;
-      const int64_t slope = (int64_t{b.x} - a.x) * kOne / (int64_t{b.y} - a.y);  // truncated, as OpenCV has it
-      sides.push_back({upper.y, std::max(a.y, b.y), upper.x * kOne, slope});
-    }
+    if (a.y != b.y) sides.push_back(math::fill_side(a.x, a.y, b.x, b.y));
     a = b;
   }
-  std::ranges::sort(sides, {}, &Side::top);
+  std::ranges::sort(sides, {}, &FillSide::top);
   return sides;
 }
 
@@ -106,18 +96,18 @@ void PolygonFill::draw_line(Point from, Point to) {
 }
 
 void PolygonFill::fill_inside(std::span<const Point> vertices) {
-  const std::vector<Side> sides = slanted_sides(vertices);
-  std::vector<Side> active;
+  const std::vector<FillSide> sides = slanted_sides(vertices);
+  std::vector<FillSide> active;
   std::vector<int64_t> crossings;
   size_t next = 0;
   for (int y = area_.y; y < area_.y + area_.height; ++y) {
     while (next < sides.size() && sides[next].top <= y) active.push_back(sides[next++]);
-    std::erase_if(active, [y](const Side& s) { return s.bottom <= y; });
+    std::erase_if(active, [y](const FillSide& s) { return s.bottom <= y; });
     crossings.clear();
-    for (const Side& s : active) crossings.push_back(s.at(y));
+    for (const FillSide& s : active) crossings.push_back(s.at(y));
     std::ranges::sort(crossings);
     for (size_t i = 0; i + 1 < crossings.size(); i += 2) {
-      const int64_t first = (crossings[i] + kOne - 1) >> 16, last = crossings[i + 1] >> 16;
+      const int64_t first = (crossings[i] + math::kFillOne - 1) >> 16, last = crossings[i + 1] >> 16;
       set_range(static_cast<int>(first), static_cast<int>(last), y);
     }
   }

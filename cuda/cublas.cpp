@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cuda/vendor.h"
 #include "tensor/error.h"
 
 namespace az::cuda {
@@ -11,7 +12,7 @@ namespace {
 constexpr int64_t kWorkspaceBytes = int64_t{32} << 20;
 
 [[noreturn]] void throw_cublas(cublasStatus_t status, const char* call, const std::string& what) {
-  fail("{}: {} ({})", what, cublasGetStatusString(status), std::string(call).substr(0, std::string(call).find('(')));
+  fail("{}: {} ({})", what, cublas().cublasGetStatusString(status), called_name(call));
 }
 
 #define AZ_CUBLAS(call, describe)                                                             \
@@ -29,23 +30,24 @@ cublasOperation_t operation(bool transpose) { return transpose ? CUBLAS_OP_T : C
 }  // namespace
 
 Blas::Blas(Stream& stream, Allocator& allocator) : allocator_(allocator) {
-  AZ_CUBLAS(cublasCreate(&handle_), "cublas: start");
+  AZ_CUBLAS(cublas().cublasCreate_v2(&handle_), "cublas: start");
   workspace_ = allocator.allocate(kWorkspaceBytes);
   // Setting the stream takes the workspace away, so that comes second.
-  AZ_CUBLAS(cublasSetStream(handle_, stream.get()), "cublas: its stream");
-  AZ_CUBLAS(cublasSetWorkspace(handle_, workspace_, kWorkspaceBytes), "cublas: its workspace");
+  AZ_CUBLAS(cublas().cublasSetStream_v2(handle_, stream.get()), "cublas: its stream");
+  AZ_CUBLAS(cublas().cublasSetWorkspace_v2(handle_, workspace_, kWorkspaceBytes), "cublas: its workspace");
   allow_tf32(false);
 }
 
 Blas::~Blas() {
-  cublasDestroy(handle_);
+  cublas().cublasDestroy_v2(handle_);
   if (workspace_) allocator_.release(workspace_);
 }
 
 void Blas::allow_tf32(bool allowed) {
   const int exact = CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
-  AZ_CUBLAS(cublasSetMathMode(handle_, allowed ? CUBLAS_TF32_TENSOR_OP_MATH : static_cast<cublasMath_t>(exact)),
-            "cublas: its precision");
+  AZ_CUBLAS(
+      cublas().cublasSetMathMode(handle_, allowed ? CUBLAS_TF32_TENSOR_OP_MATH : static_cast<cublasMath_t>(exact)),
+      "cublas: its precision");
 }
 
 void Blas::matmul(const math::MatmulShape& shape, DType dtype, const void* a, const void* b, void* y) {
@@ -54,7 +56,7 @@ void Blas::matmul(const math::MatmulShape& shape, DType dtype, const void* a, co
   const float one = 1, zero = 0;
   const double one_wide = 1, zero_wide = 0;
   const bool wide = dtype == DType::f64;
-  AZ_CUBLAS(cublasGemmStridedBatchedEx_64(
+  AZ_CUBLAS(cublas().cublasGemmStridedBatchedEx_64(
                 handle_, operation(g.transpose_first), operation(g.transpose_second), g.m, g.n, g.k,
                 wide ? static_cast<const void*>(&one_wide) : &one, b, type, g.ld_first, g.step_first, a, type,
                 g.ld_second, g.step_second, wide ? static_cast<const void*>(&zero_wide) : &zero, y, type, g.ld_y,

@@ -27,10 +27,10 @@ constexpr int kTimings = 5;
 class Handle {
  public:
   explicit Handle(Stream& stream) {
-    AZ_CUDNN(cudnnCreate(&handle_), "cudnn: start");
-    AZ_CUDNN(cudnnSetStream(handle_, stream.get()), "cudnn: its stream");
+    AZ_CUDNN(cudnn().cudnnCreate(&handle_), "cudnn: start");
+    AZ_CUDNN(cudnn().cudnnSetStream(handle_, stream.get()), "cudnn: its stream");
   }
-  ~Handle() { cudnnDestroy(handle_); }
+  ~Handle() { cudnn().cudnnDestroy(handle_); }
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
   cudnnHandle_t get() const { return handle_; }
@@ -77,7 +77,7 @@ std::string machine_text() {
   cudaDeviceProp properties;
   AZ_CUDA(cudaGetDevice(&index), "cuda: which GPU");
   AZ_CUDA(cudaGetDeviceProperties(&properties, index), "cuda: asking what GPU it is");
-  return fmt::format("cuDNN {}, {}", cudnnGetVersion(), properties.name);
+  return fmt::format("cuDNN {}, {}", cudnn().cudnnGetVersion(), properties.name);
 }
 
 }  // namespace

@@ -8,28 +8,28 @@ namespace az::cuda {
 
 void throw_cudnn(cudnnStatus_t status, const char* call, const std::string& what) {
   char detail[512] = "";
-  cudnnGetLastErrorString(detail, sizeof detail);
-  fail("{}: {} ({}: {})", what, cudnnGetErrorString(status), std::string(call).substr(0, std::string(call).find('(')),
-       detail);
+  cudnn().cudnnGetLastErrorString(detail, sizeof detail);
+  fail("{}: {} ({}: {})", what, cudnn().cudnnGetErrorString(status), called_name(call), detail);
 }
 
 Descriptor::Descriptor(cudnnBackendDescriptorType_t type) {
-  AZ_CUDNN(cudnnBackendCreateDescriptor(type, &handle_), fmt::format("cudnn: descriptor {}", static_cast<int>(type)));
+  AZ_CUDNN(cudnn().cudnnBackendCreateDescriptor(type, &handle_),
+           fmt::format("cudnn: descriptor {}", static_cast<int>(type)));
 }
 
 Descriptor::~Descriptor() {
-  if (handle_) cudnnBackendDestroyDescriptor(handle_);
+  if (handle_) cudnn().cudnnBackendDestroyDescriptor(handle_);
 }
 
 Descriptor& Descriptor::set_raw(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count,
                                 const void* values) {
-  AZ_CUDNN(cudnnBackendSetAttribute(handle_, name, type, count, values),
+  AZ_CUDNN(cudnn().cudnnBackendSetAttribute(handle_, name, type, count, values),
            fmt::format("cudnn: attribute {}", static_cast<int>(name)));
   return *this;
 }
 
 Descriptor& Descriptor::finalise() {
-  AZ_CUDNN(cudnnBackendFinalize(handle_), "cudnn: a descriptor");
+  AZ_CUDNN(cudnn().cudnnBackendFinalize(handle_), "cudnn: a descriptor");
   return *this;
 }
 
@@ -167,7 +167,7 @@ class ConvGraph {
   }
 
   bool finalise_graph() {
-    const cudnnStatus_t status = cudnnBackendFinalize(graph_.get());
+    const cudnnStatus_t status = cudnn().cudnnBackendFinalize(graph_.get());
     if (CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED) return false;
     AZ_CUDNN(status, "cudnn: the graph of " + key_text(key_));
     return true;
@@ -189,15 +189,15 @@ std::vector<Descriptor> configurations(const PlanTarget& target, const Descripto
   if (target.properties) heuristic.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *target.properties);
   if (!heuristic.try_finalise()) return {};
   int64_t count = 0;
-  AZ_CUDNN(cudnnBackendGetAttribute(heuristic.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0,
-                                    &count, nullptr),
+  AZ_CUDNN(cudnn().cudnnBackendGetAttribute(heuristic.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                            CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &count, nullptr),
            "cudnn: how many configurations the heuristic has");
   std::vector<Descriptor> all;
   std::vector<cudnnBackendDescriptor_t> handles;
   for (int64_t i = 0; i < count; ++i) handles.push_back(all.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR).get());
   if (count > 0)
-    AZ_CUDNN(cudnnBackendGetAttribute(heuristic.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
-                                      count, &count, handles.data()),
+    AZ_CUDNN(cudnn().cudnnBackendGetAttribute(heuristic.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                              CUDNN_TYPE_BACKEND_DESCRIPTOR, count, &count, handles.data()),
              "cudnn: the heuristic's configurations");
   all.erase(all.begin() + count, all.end());
   return all;
@@ -212,16 +212,16 @@ Engine engine_of(const Descriptor& config) {
   const Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   cudnnBackendDescriptor_t handle = engine.get();
   int64_t count = 0;
-  AZ_CUDNN(cudnnBackendGetAttribute(config.get(), CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count,
-                                    &handle),
+  AZ_CUDNN(cudnn().cudnnBackendGetAttribute(config.get(), CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                                            &count, &handle),
            "cudnn: a configuration's engine");
   Engine result;
-  AZ_CUDNN(
-      cudnnBackendGetAttribute(handle, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &count, &result.number),
-      "cudnn: an engine's number");
+  AZ_CUDNN(cudnn().cudnnBackendGetAttribute(handle, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &count,
+                                            &result.number),
+           "cudnn: an engine's number");
   std::array<cudnnBackendNumericalNote_t, CUDNN_NUMERICAL_NOTE_TYPE_COUNT> notes{};
-  AZ_CUDNN(cudnnBackendGetAttribute(handle, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                    CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, notes.data()),
+  AZ_CUDNN(cudnn().cudnnBackendGetAttribute(handle, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+                                            CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, notes.data()),
            "cudnn: an engine's notes");
   for (const cudnnBackendNumericalNote_t note : std::span(notes).first(static_cast<size_t>(count))) {
     result.notes.nondeterministic |= note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC;
@@ -238,8 +238,8 @@ Engine engine_of(const Descriptor& config) {
 
 int64_t workspace_of(const Descriptor& plan) {
   int64_t count = 0, bytes = 0;
-  AZ_CUDNN(cudnnBackendGetAttribute(plan.get(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count,
-                                    &bytes),
+  AZ_CUDNN(cudnn().cudnnBackendGetAttribute(plan.get(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1,
+                                            &count, &bytes),
            "cudnn: a plan's workspace");
   return bytes;
 }
@@ -285,7 +285,7 @@ cudnnStatus_t ConvPlan::execute(cudnnHandle_t handle, const ConvPointers& at, vo
       .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, pointers)
       .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace)
       .finalise();
-  return cudnnBackendExecute(handle, plan.get(), pack.get());
+  return cudnn().cudnnBackendExecute(handle, plan.get(), pack.get());
 }
 
 }  // namespace az::cuda

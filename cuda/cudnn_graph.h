@@ -2,8 +2,6 @@
 // of cuda/ that the toolkit builds include it.
 #pragma once
 
-#include <cudnn.h>
-
 #include <functional>
 #include <span>
 #include <string>
@@ -11,6 +9,7 @@
 #include <utility>
 
 #include "cuda/library_map.h"
+#include "cuda/vendor.h"
 
 namespace az::cuda {
 
@@ -73,7 +72,7 @@ class Descriptor {
   /// Error: cuDNN refuses it.
   Descriptor& finalise();
   /// Whether cuDNN takes it.
-  bool try_finalise() { return cudnnBackendFinalize(handle_) == CUDNN_STATUS_SUCCESS; }
+  bool try_finalise() { return cudnn().cudnnBackendFinalize(handle_) == CUDNN_STATUS_SUCCESS; }
 
  private:
   cudnnBackendDescriptor_t handle_ = nullptr;

@@ -1,11 +1,10 @@
 #include "cuda/driver.h"
 
-#include <cublas_v2.h>
-#include <cudnn.h>
 #include <fmt/format.h>
 
 #include "cuda/device.h"
 #include "cuda/runtime.h"
+#include "cuda/vendor.h"
 #include "tensor/error.h"
 
 namespace az::cuda {
@@ -35,6 +34,7 @@ std::string unavailable() {
     return fmt::format("no usable GPU ({}); check nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu",
                        error == cudaSuccess ? "the driver counts none" : cudaGetErrorString(error));
   }
+  if (const std::string fault = vendor_fault(); !fault.empty()) return fault + "; or use --device cpu";
   return {};
 }
 
@@ -57,11 +57,11 @@ std::string description() {
   int driver = 0, runtime = 0;
   cudaDriverGetVersion(&driver);
   cudaRuntimeGetVersion(&runtime);
-  const size_t dnn = cudnnGetVersion();
-  std::string text = fmt::format("CUDA {}, cuDNN {}.{}.{}, cuBLAS {}", version_text(runtime), dnn / 10000,
-                                 dnn % 10000 / 100, dnn % 100, CUBLAS_VERSION / 10000);
   const std::string why_not = unavailable();
-  if (!why_not.empty()) return text + "; " + why_not;
+  if (!why_not.empty())
+    return fmt::format("CUDA {}; built with {}, not loaded; {}", version_text(runtime), vendor_versions(false),
+                       why_not);
+  const std::string text = fmt::format("CUDA {}, {}", version_text(runtime), vendor_versions(true));
   cudaDeviceProp properties;
   AZ_CUDA(cudaGetDeviceProperties(&properties, 0), "cuda: asking what GPU it is");
   return text + fmt::format(", driver {}, {} ({:.1f} GiB, compute capability {}.{})", version_text(driver),

@@ -79,8 +79,8 @@ class Optimizer {
   /// is replayed. On the CUDA device it launches kernels and neither waits, copies nor allocates. An update whose
   /// gradients are not finite changes nothing, nor do those after it until norm() has reported it.
   void enqueue();
-  /// Waits for the updates so far and returns the norm of the last one's gradients. Error: one of them since the last
-  /// call had a gradient that is not finite; names the first parameter, and how many updates ago it was.
+  /// Waits for the updates so far and returns the norm of the last one's gradients, 0 if there was none since the last
+  /// call. Error: one of them had a gradient that is not finite; names the first parameter, and how many updates ago.
   double norm();
 
   /// Drops the leaves' gradients.

@@ -23,6 +23,13 @@ constexpr std::string_view kH100 = R"({"maxGridSize": [2147483647, 65535, 65535]
   "deviceName": "NVIDIA H100", "totalGlobalMem": 85045084160, "cudaDeviceId": 0, "deviceVer": 900,
   "driverVer": 13000})";
 
+/// Whether cuDNN can be loaded here: the build needs its headers only.
+bool has_cudnn() {
+  const std::string fault = vendor_fault();
+  if (!fault.empty()) MESSAGE("left out: " << fault);
+  return fault.empty();
+}
+
 Descriptor h100() {
   Descriptor properties(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
   properties.set_raw(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, static_cast<int64_t>(kH100.size()),
@@ -45,6 +52,7 @@ const math::ConvShape kShapes[] = {
 }  // namespace
 
 TEST_CASE("cuDNN has a deterministic plan for every pass of our convolutions") {
+  if (!has_cudnn()) return;
   const Descriptor properties = h100();
   for (const math::ConvShape& shape : kShapes)
     for (const DType dtype : {DType::f32, DType::bf16})
@@ -71,7 +79,13 @@ TEST_CASE("cuDNN has a deterministic plan for every pass of our convolutions") {
 }
 
 TEST_CASE("a descriptor that cuDNN refuses says what and why") {
+  if (!has_cudnn()) return;
   Descriptor tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   CHECK_THROWS_WITH_AS(tensor.finalise(), doctest::Contains("cudnn: a descriptor: CUDNN_STATUS_BAD_PARAM"), Error);
+}
+
+TEST_CASE("a library's error names the function that was called") {
+  CHECK(called_name("cudnn().cudnnCreate(&handle_)") == "cudnnCreate");
+  CHECK(called_name("cublas().cublasSetStream_v2(handle_, stream.get())") == "cublasSetStream_v2");
 }
 #endif

@@ -248,10 +248,7 @@ TEST_CASE("ray labels on the device equal the CPU's on the golden pictures, whic
       images[0].push_back(
           cuda::label_object(rle, {boxes[4 * i], boxes[4 * i + 1], boxes[4 * i + 2], boxes[4 * i + 3]}, labels[i]));
     }
-    for (const LabelMode mode : kModes) {
-      options.mode = mode;
-      compare(images, padded[0], padded[1], options);
-    }
+    CHECK(compare(images, padded[0], padded[1], options) > 0);
   }
 }
 

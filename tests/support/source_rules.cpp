@@ -115,8 +115,9 @@ std::string include_fault(const std::string& path, const Include& include, const
   if (include.quoted && from == "data" && std::find(kTape.begin(), kTape.end(), to) != kTape.end()) {
     return fmt::format("\"{}\": data/ uses cpu/ kernels, never the tape", include.target);
   }
-  const bool tests_it = path.starts_with("tests/" + to + "/");
-  if (include.quoted && from != to && !tests_it && project.carriers.contains(include.target)) {
+  // Tests of a folder go where it goes.
+  const bool own_test = path.starts_with("tests/" + to + "/");
+  if (include.quoted && from != to && !own_test && project.carriers.contains(include.target)) {
     return fmt::format("\"{}\" includes the headers of {}/'s library, which stay there", include.target, to);
   }
   if (include.quoted) return {};

@@ -5,14 +5,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <regex>
-#include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -36,9 +36,29 @@ std::string text_of(const fs::path& file) {
   return text.str();
 }
 
+bool in_name(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
+
+/// The name of the function whose declaration goes on at `at`, after __global__.
+std::string name_after(const std::string& text, size_t at) {
+  while (at < text.size()) {
+    const size_t begin = static_cast<size_t>(
+        std::find_if(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), in_name) - text.begin());
+    size_t end = begin;
+    while (end < text.size() && in_name(text[end])) ++end;
+    const std::string word = text.substr(begin, end - begin);
+    if (word == "__launch_bounds__") {
+      end = text.find(')', end);
+    } else if (word != "void") {
+      return word;
+    }
+    at = end;
+  }
+  return {};
+}
+
 /// The kernels of cuda/*.cu and *.cuh.
 std::map<std::string, Kernel> kernels_of(const fs::path& source) {
-  static const std::regex definition(R"(__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\()");
+  constexpr std::string_view kKeyword = "__global__";
   std::map<std::string, Kernel> kernels;
   std::string all;
   for (const auto& entry : fs::directory_iterator(source / "cuda")) {
@@ -46,8 +66,8 @@ std::map<std::string, Kernel> kernels_of(const fs::path& source) {
     if (extension != ".cu" && extension != ".cuh") continue;
     const std::string text = text_of(entry.path());
     all += text;
-    for (std::sregex_iterator at(text.begin(), text.end(), definition), end; at != end; ++at)
-      kernels[(*at)[1]].file = "cuda/" + entry.path().filename().string();
+    for (size_t at = text.find(kKeyword); at != std::string::npos; at = text.find(kKeyword, at + 1))
+      kernels[name_after(text, at + kKeyword.size())].file = "cuda/" + entry.path().filename().string();
   }
   for (auto& [name, kernel] : kernels) kernel.launched_by_name = all.find('"' + name + '"') != std::string::npos;
   return kernels;
