@@ -34,7 +34,10 @@ TEST_CASE("the catalogue of kernels is complete") {
   std::map<std::string, std::string> kernels;  // and their files
   for (const SourceFile& file : source_files(source_root()))
     if (file.path.starts_with("cuda/"))
-      for (const std::string& kernel : kernels_of(file.text)) kernels[kernel] = file.path;
+      for (const std::string& kernel : kernels_of(file.text)) {
+        const auto [at, is_new] = kernels.emplace(kernel, file.path);
+        if (!is_new) FAIL_CHECK(kernel << " is in " << at->second << " and " << file.path << ": logs name it once");
+      }
   REQUIRE(kernels.size() > 60);
 
   const std::regex span("`([a-z0-9_]+_kernel)`");
