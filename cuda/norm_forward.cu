@@ -67,8 +67,8 @@ __global__ void __launch_bounds__(kFoldThreads)
     sum += sums[i];
     square += squares[i];
   }
-  sum = block_sum(sum);
-  square = block_sum(square);
+  sum = threads == kWarp ? warp_sum(sum) : block_sum(sum);
+  square = threads == kWarp ? warp_sum(square) : block_sum(square);
   const math::Moments moments(sum, square, shape.group_size());
   const double rstd = math::inverse_deviation(moments.variance, parameters.eps);
   if (thread == 0) {
