@@ -109,7 +109,7 @@ struct ResizeSizes {
 
 template <int kChannels>
 __global__ void __launch_bounds__(kResizeWords)
-    resize_bilinear_kernel(const uint8_t* pixels, ResizeSizes sizes, uint8_t* out) {
+    picture_bilinear_kernel(const uint8_t* pixels, ResizeSizes sizes, uint8_t* out) {
   AZ_SHARED(columns, math::BilinearTap[kResizeTaps]);
   AZ_SHARED(rows, math::BilinearTap[kResizeRows]);
   const int thread = static_cast<int>(threadIdx.x);
@@ -147,7 +147,7 @@ struct NearestSizes {
 };
 
 __global__ void __launch_bounds__(kThreads)
-    resize_nearest_kernel(const uint8_t* source, NearestSizes sizes, uint8_t* out) {
+    picture_nearest_kernel(const uint8_t* source, NearestSizes sizes, uint8_t* out) {
   const cpu::Rect& from = sizes.source_part;
   const cpu::Rect& part = sizes.part;
   for (int y = static_cast<int>(blockIdx.y); y < part.height; y += static_cast<int>(gridDim.y)) {
@@ -252,8 +252,8 @@ void resize_bilinear(Stream& stream, const cpu::ImageView& source, int width, in
                           math::source_step(source.width, width),
                           math::source_step(source.height, height)};
   for_channels(source.channels, [&](auto channels) {
-    launch(stream, "resize_bilinear_kernel", word_grid(width * channels(), height, kResizeWords, kResizeRows),
-           kResizeWords, 0, resize_bilinear_kernel<channels()>, source.pixels, sizes, out);
+    launch(stream, "picture_bilinear_kernel", word_grid(width * channels(), height, kResizeWords, kResizeRows),
+           kResizeWords, 0, picture_bilinear_kernel<channels()>, source.pixels, sizes, out);
   });
 }
 
@@ -265,8 +265,8 @@ void resize_nearest(Stream& stream, const uint8_t* source, const cpu::Rect& sour
                                   sizes.old_height,
                                   math::source_step(sizes.old_width, sizes.new_width),
                                   math::source_step(sizes.old_height, sizes.new_height)};
-  launch(stream, "resize_nearest_kernel", word_grid(part.width, part.height, kThreads, 1), kThreads, 0,
-         resize_nearest_kernel, source, kernel_sizes, out);
+  launch(stream, "picture_nearest_kernel", word_grid(part.width, part.height, kThreads, 1), kThreads, 0,
+         picture_nearest_kernel, source, kernel_sizes, out);
 }
 
 void flip_horizontal(Stream& stream, const cpu::ImageView& source, uint8_t* out) {

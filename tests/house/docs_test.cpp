@@ -122,12 +122,12 @@ TEST_CASE("README and docs name only what exists") {
     return at->second;
   };
   std::vector<fs::path> pages = {source_root() / "README.md"};
-  for (const auto& entry : fs::directory_iterator(source_root() / "docs")) {
+  for (const auto& entry : fs::recursive_directory_iterator(source_root() / "docs")) {
     if (entry.path().extension() == ".md") pages.push_back(entry.path());
   }
   for (const fs::path& page : pages) {
     for (const std::string& fault : page_faults(source_root(), page.parent_path(), read_file(page), help)) {
-      FAIL_CHECK(page.filename().string() << ": " << fault);
+      FAIL_CHECK(page.lexically_relative(source_root()).string() << ": " << fault);
     }
   }
 }
