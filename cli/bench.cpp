@@ -22,7 +22,7 @@ struct Arguments {
   std::string mode, size, device = "auto", dtype = "auto";
   int threads = 0;
   int repeats = 200;
-  bool json = false, exact = false, eager = false;
+  bool json = false, exact = false, direct = false, eager = false;
 };
 
 /// "800x1333" as height and width.
@@ -46,7 +46,7 @@ void print(const nlohmann::ordered_json& result, bool json) {
 }
 
 void run_model(const Arguments& a) {
-  const auto device = make_device(a.device, a.exact);
+  const auto device = make_device(a.device, a.exact, !a.direct);
   BenchOptions options = a.options;
   options.activations = activation_dtype(a.dtype, *device, options.train ? DType::bf16 : DType::f32);
   options.graphs = !a.eager;
@@ -204,6 +204,7 @@ void add_bench_command(CLI::App& app) {
     command->add_flag("--tune", a->options.tune, "on a GPU: the first run times cuDNN's plans and keeps the fastest");
     command->add_flag("--exact", a->exact,
                       "convolutions as plain loops that sum in double: the numbers that golden cases are checked with");
+    command->add_flag("--direct", a->direct, "on a CPU: no Winograd convolutions");
     command->callback([a, model] {
       a->options.model = model;
       a->options.train = a->mode == "train";

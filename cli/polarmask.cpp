@@ -36,10 +36,12 @@ bool has_gpu() {
 
 }  // namespace
 
-std::unique_ptr<Device> make_device(const std::string& name, bool exact) {
+std::unique_ptr<Device> make_device(const std::string& name, bool exact, bool winograd) {
   AZ_CHECK(name == "auto" || name == "cpu" || name == "cuda", "--device {}: want auto, cpu or cuda", name);
   if (name == "cuda" || (name == "auto" && has_gpu<cuda::kBuilt>())) return make_cuda_device<cuda::kBuilt>(exact);
-  return std::make_unique<cpu::CpuDevice>(exact);
+  auto device = std::make_unique<cpu::CpuDevice>(exact);
+  device->set_winograd(winograd);
+  return device;
 }
 
 DType activation_dtype(const std::string& name, const Device& device, DType on_gpu) {

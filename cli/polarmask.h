@@ -16,7 +16,7 @@ namespace az::cli {
 
 /// The device that --device names: cpu, cuda, or auto, which is a GPU where there is one; `exact` for sums in double.
 /// Error: cuda, where the build or the machine has none: one line that says what is missing.
-std::unique_ptr<Device> make_device(const std::string& name, bool exact = false);
+std::unique_ptr<Device> make_device(const std::string& name, bool exact = false, bool winograd = true);
 
 /// What --dtype asks of activations: f32, bf16, or auto: `on_gpu` on the CUDA device, f32 elsewhere.
 /// Error: another name.

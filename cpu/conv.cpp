@@ -1,9 +1,12 @@
 #include "cpu/conv.h"
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "cpu/dnn.h"
 #include "cpu/elementwise.h"
+#include "cpu/winograd.h"
 #include "tensor/error.h"
 
 namespace az::cpu {
@@ -14,6 +17,8 @@ using dims = memory::dims;
 
 /// Weight tensors with packed forms at once; a network has a few hundred.
 constexpr size_t kMostPacked = 2048;
+/// Floats of weights kept transformed for Winograd; PolarMask-R50 has 80 million of them, in training twice that.
+constexpr size_t kMostWinograd = size_t{512} << 20;
 
 std::string geometry(const ConvShape& d) {
   return fmt::format("x [{}, {}, {}, {}], weight [{}, {}, {}, {}], stride {}, padding {}, dilation {}, groups {}", d.n,
@@ -87,6 +92,45 @@ memory packed_weights(CpuDevice& device, const ConvShape& shape, ConvPlan& plan,
   return kept.emplace_back(PackedWeights{identity, pack_weights(device, shape, plan, w, scale)}).memory;
 }
 
+/// Whether Winograd computes it on this device.
+bool uses_winograd(const CpuDevice& device, const ConvShape& shape) {
+  return device.winograd() && winograd_simd() != WinogradSimd::none && winograd_fits(shape) && winograd_pays(shape);
+}
+
+/// Forgets transformed weights, those first that were used longest ago, until `count` floats fit beside the rest.
+void make_room(CpuDevice::Dnn& dnn, size_t count) {
+  const auto kept = [&] {
+    size_t total = count;
+    for (const auto& [key, packed] : dnn.winograd) total += packed.values.count();
+    return total;
+  };
+  while (!dnn.winograd.empty() && kept() > kMostWinograd)
+    dnn.winograd.erase(std::min_element(dnn.winograd.begin(), dnn.winograd.end(),
+                                        [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
+}
+
+/// The weights transformed for Winograd, kept until the tensor's version changes; the memory is kept longer.
+const float* winograd_weights(CpuDevice& device, WinogradWeights which, const ConvShape& shape, const float* w,
+                              const float* scale, const WeightIdentity& identity) {
+  auto& dnn = device.dnn();
+  const bool forward = which == WinogradWeights::forward;
+  const size_t count =
+      winograd_packed_count(winograd_simd(), forward ? shape.c : shape.k, forward ? shape.k : shape.c);
+  HugeBuffer* values = &dnn.winograd_unkept;
+  if (identity.id != 0) {
+    const auto key = std::pair(identity.id, which);
+    if (!dnn.winograd.contains(key)) make_room(dnn, count);
+    WinogradPacked& kept = dnn.winograd[key];
+    kept.used = ++dnn.winograd_uses;
+    if (kept.identity == identity) return kept.values.data();
+    kept.identity = identity;
+    values = &kept.values;
+  }
+  float* packed = values->reserve(count);
+  winograd_pack(winograd_simd(), which, shape.c, shape.k, w, scale, packed);
+  return packed;
+}
+
 void check(const char* op, const ConvShape& d) {
   AZ_CHECK(d.groups >= 1 && d.c % d.groups == 0 && d.k % d.groups == 0 && d.oh() >= 1 && d.ow() >= 1,
            "{}: impossible geometry: {}", op, geometry(d));
@@ -144,6 +188,10 @@ void conv_forward(CpuDevice& device, const ConvShape& shape, const float* x, con
   check("conv2d", shape);
   if (shape.y_count() == 0) return;
   auto& dnn = device.dnn();
+  if (uses_winograd(device, shape)) {
+    const float* packed = winograd_weights(device, WinogradWeights::forward, shape, w, scale, identity);
+    return winograd_forward(winograd_simd(), shape, x, packed, epilogue, dnn.winograd_scratch, y);
+  }
   const ConvKey key{shape, ConvPass::forward, epilogue.bias != nullptr, epilogue.residual != nullptr, epilogue.relu};
   ConvPlan& plan = dnn.conv_plan(key);
   if (epilogue.residual && epilogue.residual != y)
@@ -162,6 +210,12 @@ void conv_backward_data(CpuDevice& device, const ConvShape& shape, const float* 
   check("conv2d backward", shape);
   if (shape.y_count() == 0) return device.fill_zero(dx, shape.x_count() * static_cast<int64_t>(sizeof(float)));
   auto& dnn = device.dnn();
+  ConvShape transposed = shape;
+  std::swap(transposed.c, transposed.k);
+  if (uses_winograd(device, transposed)) {
+    const float* packed = winograd_weights(device, WinogradWeights::backward_data, shape, w, scale, identity);
+    return winograd_forward(winograd_simd(), transposed, dy, packed, {}, dnn.winograd_scratch, dx);
+  }
   ConvPlan& plan = dnn.conv_plan({.shape = shape, .pass = ConvPass::backward_data});
   plan.primitive.execute(dnn.stream, {{DNNL_ARG_DIFF_DST, memory(plan.destination, dnn.engine, const_cast<float*>(dy))},
                                       {DNNL_ARG_WEIGHTS, packed_weights(device, shape, plan, w, scale, identity)},

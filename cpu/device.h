@@ -21,6 +21,9 @@ class CpuDevice final : public Device {
   void synchronise() override {}
 
   bool exact() const { return exact_; }
+  /// Whether 3x3 convolutions may be Winograd's where cpu/winograd.h says that it pays; they are unless turned off.
+  bool winograd() const { return winograd_; }
+  void set_winograd(bool on) { winograd_ = on; }
 
   /// oneDNN's engine, primitives and packed weights (cpu/dnn.h).
   class Dnn;
@@ -29,6 +32,7 @@ class CpuDevice final : public Device {
  private:
   std::unique_ptr<Dnn> dnn_;
   bool exact_;
+  bool winograd_ = true;
 };
 
 /// The version of oneDNN in use, "2.6.3".

@@ -10,6 +10,8 @@
 
 #include "cpu/conv.h"
 #include "cpu/device.h"
+#include "cpu/winograd.h"
+#include "tensor/huge_buffer.h"
 
 namespace az::cpu {
 
@@ -42,6 +44,13 @@ struct PackedWeights {
   dnnl::memory memory;
 };
 
+/// Weights transformed for Winograd, likewise.
+struct WinogradPacked {
+  WeightIdentity identity;
+  HugeBuffer values;
+  uint64_t used = 0;  ///< the count of uses at the last one
+};
+
 class CpuDevice::Dnn {
  public:
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
@@ -51,6 +60,11 @@ class CpuDevice::Dnn {
   ConvPlan& conv_plan(const ConvKey& key);
   /// By the weight tensor's id: one packed form for each layout, all of its latest version.
   std::unordered_map<uint64_t, std::vector<PackedWeights>> packed;
+  /// By the weight tensor's id and what the transformed weights are for.
+  std::map<std::pair<uint64_t, WinogradWeights>, WinogradPacked> winograd;
+  uint64_t winograd_uses = 0;
+  HugeBuffer winograd_scratch;
+  HugeBuffer winograd_unkept;  // weights without an identity, transformed at each call
   /// Matrix products by batch, m, n, k and the two transpositions (cpu/matmul.cpp).
   std::map<std::array<int64_t, 6>, dnnl::matmul> products;
 
