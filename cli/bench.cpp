@@ -93,7 +93,7 @@ void run_labels(const Arguments& a) {
 
 void run_peak(const Arguments& a) {
   const auto device = make_device(a.device);
-  const PeakResult r = bench_peak(*device);
+  const PeakResult r = bench_peak(*device, activation_dtype(a.dtype, *device, DType::f32));
   print({{"matmul_gflops", r.matmul_gflops}, {"copy_gb_s", r.copy_gb_s}, {"threads", a.threads}}, a.json);
 }
 
@@ -220,8 +220,9 @@ void add_bench_command(CLI::App& app) {
   labels->callback([a] { run_labels(*a); });
   add_coco_eval(*bench);
   add_kernels(*bench);
-  CLI::App* peak =
-      common(bench->add_subcommand("peak", "what this machine reaches: f32 matrix product and memory copy"));
+  CLI::App* peak = common(bench->add_subcommand("peak", "what this machine reaches: matrix product and memory copy"));
+  peak->add_option("--device", a->device, "auto, cpu or cuda");
+  peak->add_option("--dtype", a->dtype, "of the product: f32, bf16, or auto (f32)");
   peak->callback([a] {
     set_threads(*a);
     run_peak(*a);

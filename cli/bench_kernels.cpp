@@ -1,5 +1,6 @@
 #include "cli/bench_kernels.h"
 
+#include "cli/kernel_cases_image.h"
 #include "cli/kernel_cases_maps.h"
 #include "cli/kernel_cases_polar.h"
 #include "cuda/build.h"
@@ -28,6 +29,8 @@ KernelBench time_all(const KernelBenchOptions& options, Cuda& device) {
       time_ray_labels(b, n);
       time_detection(b, n);
     }
+    time_image(b);
+    time_polygon_fill(b);
     time_optim(b);
     result.kernels = b.times();
     for (KernelTime& t : result.kernels) t.share = t.gb_s / result.copy_gb_s;

@@ -1,4 +1,4 @@
-// Sigmoid focal loss over dense logits [rows, channels], PolarMask's 272,000 x 80 at batch 16.
+// Sigmoid focal loss over dense logits [rows, channels], PolarMask's 358,000 x 80 at batch 16.
 //
 //   loss = sum of a * p^gamma * softplus, p = sigmoid(+-z), over all logits of rows with a label >= 0 (math/focal.h)
 //   source: Lin et al., Focal Loss for Dense Object Detection, eq. 5

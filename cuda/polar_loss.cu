@@ -1,5 +1,5 @@
 // The losses of positive locations: polar IoU over r rays, box IoU, centerness cross-entropy; and the centerness of
-// labels. Formulas and sources: math/polar_loss.h. At batch 16 there are 272,000 rows of 36 rays, a thousand of them
+// labels. Formulas and sources: math/polar_loss.h. At batch 16 there are 358,000 rows of 36 rays, a thousand of them
 // positive: the time is that of reading labels and weights (8 bytes a row) and, backward, of writing zeros (4 r bytes).
 //
 // Mapping of the ray kernels: a warp takes 32 rows at a time, a lane the label and weight of one. A vote says which

@@ -90,7 +90,7 @@ struct Normal {
 };
 
 /// Memory for the sums of a norm on the CUDA device.
-Tensor workspace(const NormShape& shape, Device& device) {
+[[maybe_unused]] Tensor workspace(const NormShape& shape, Device& device) {
   return Tensor::empty({cuda::norm_workspace(shape)}, DType::f64, device);
 }
 

@@ -151,4 +151,41 @@ TEST_CASE("scripts/test tests every preset, and ends with how many tests passed 
   CHECK(contains(unbuilt.output, "package fmt is missing"));
 }
 
+TEST_CASE("gpu_check says what it would run, and that there is no GPU") {
+  const Stage stage;
+  write_program(stage.bin / "nvidia-smi", "echo 'NVIDIA-SMI has failed'; exit 9\n");
+  const ShellResult none = stage.run("scripts/gpu_check");
+  CHECK(none.status == 1);
+  CHECK(none.output == "error: gpu_check: no NVIDIA driver or no GPU on this machine (nvidia-smi names none)\n");
+
+  const ShellResult plan = stage.run("scripts/gpu_check --dry-run --peer peer.py --rounds 2");
+  CHECK(plan.status == 0);
+  for (const char* part :
+       {"tests/test_ops\n", "tests/test_cuda\n", "tests/test_nn\n", "tests/test_models\n", "tests/test_train\n",
+        "tests/golden_polarmask\n", "--tool memcheck", "--tool racecheck", "--tool initcheck", "--tool synccheck",
+        "tool_device_outputs compare", "bench kernels --device cuda", "bench polarmask-r50 infer --size 800x1333",
+        "bench polarmask-r50 train --size 800x1333 --batch 16 --device cuda --dtype bf16",
+        "peer.py polarmask-r50 train --size 800x1333 --batch 16 --device cuda --dtype bf16 --layouts nhwc --compile"}) {
+    CAPTURE(part);
+    CHECK(contains(plan.output, part));
+  }
+  CHECK(!fs::exists(stage.folder.path() / "bench"));
+  CHECK(stage.run("scripts/gpu_check --only flying").status == 1);
+  CHECK(stage.run("scripts/gpu_check --fly").status == 2);
+}
+
+TEST_CASE("gpu_check goes on after a stage that failed, and counts") {
+  const Stage stage;
+  write_program(stage.bin / "nvidia-smi", "echo 'NVIDIA H100'\n");
+  write_program(stage.folder.path() / "built" / "azimuth", "echo \"$*\" >>calls; [[ $2 != kernels ]]\n");
+  const ShellResult checked = stage.run("scripts/gpu_check --build built --only kernels --only model --rounds 1");
+  CHECK(checked.status == 1);
+  CHECK(last_line(checked.output) == "3 stages passed, 1 failed: kernels");
+  const std::string calls = read_file(stage.folder.path() / "calls");
+  CHECK(contains(calls, "bench polarmask-r50 train"));  // after the failure
+  const fs::path report = fs::directory_iterator(stage.folder.path() / "bench" / "results")->path();
+  CHECK(contains(report.filename().string(), "NVIDIA-H100"));
+  CHECK(contains(read_file(report), "| kernels | FAILED (1) |"));
+}
+
 }  // namespace az::test
