@@ -114,20 +114,21 @@ const float* winograd_weights(CpuDevice& device, WinogradWeights which, const Co
                               const float* scale, const WeightIdentity& identity) {
   auto& dnn = device.dnn();
   const bool forward = which == WinogradWeights::forward;
-  const size_t count =
-      winograd_packed_count(winograd_simd(), forward ? shape.c : shape.k, forward ? shape.k : shape.c);
-  HugeBuffer* values = &dnn.winograd_unkept;
-  if (identity.id != 0) {
-    const auto key = std::pair(identity.id, which);
-    if (!dnn.winograd.contains(key)) make_room(dnn, count);
-    WinogradPacked& kept = dnn.winograd[key];
-    kept.used = ++dnn.winograd_uses;
-    if (kept.identity == identity) return kept.values.data();
-    kept.identity = identity;
-    values = &kept.values;
-  }
-  float* packed = values->reserve(count);
-  winograd_pack(winograd_simd(), which, shape.c, shape.k, w, scale, packed);
+  const size_t count = winograd_packed_count(winograd_simd(), forward ? shape.c : shape.k, forward ? shape.k : shape.c);
+  const auto pack = [&](HugeBuffer& values) {
+    float* packed = values.reserve(count);
+    winograd_pack(winograd_simd(), which, shape.c, shape.k, w, scale, packed);
+    return packed;
+  };
+  if (identity.id == 0) return pack(dnn.winograd_unkept);
+  const auto key = std::pair(identity.id, which);
+  if (!dnn.winograd.contains(key)) make_room(dnn, count);
+  WinogradPacked& kept = dnn.winograd[key];
+  kept.used = ++dnn.winograd_uses;
+  if (kept.identity == identity) return kept.values.data();
+  kept.identity = {};
+  const float* packed = pack(kept.values);
+  kept.identity = identity;
   return packed;
 }
 

@@ -146,8 +146,8 @@ class Convolution {
   const float* packed_;
   const ConvEpilogue& epilogue_;
   float* y_;
-  int64_t across_, down_;      // tiles of a map, each way
-  int64_t columns_, panels_;   // output channels in whole vectors, and in panels
+  int64_t across_, down_;                                            // tiles of a map, each way
+  int64_t columns_, panels_;                                         // output channels in whole vectors, and in panels
   int64_t in_row_ = 0, out_row_ = 0, in_point_ = 0, out_point_ = 0;  // strides of tiles and of points, in floats
   const float* zeros_ = nullptr;
 };
@@ -166,8 +166,30 @@ bool winograd_fits(const ConvShape& d) {
   return d.r == 3 && d.s == 3 && d.stride == 1 && d.padding == 1 && d.dilation == 1 && d.groups == 1;
 }
 
+// One thread, EPYC (Zen 5), least of many runs on a shared machine, ms, weights transformed before; `cold`: all caches
+// flushed before each run. `pack` is the transform of the weights, once a version.
+//
+//   map, channels       direct   AVX-512   AVX2   cold: direct, AVX-512   pack   tiles
+//   100x168 256->256    87       29.3      57.9   -, 27.8                 1.6    1050
+//   50x84   256->256    21.3     7.2       13.0   25.1, 7.2               1.6    273
+//   25x42   256->256    5.2      1.75      3.4    5.6, 2.0                1.6    77
+//   13x21   256->256    1.25     0.52      0.97   1.35, 0.63              1.5    24
+//   7x11    256->256    0.37     0.18      0.26   0.45, 0.33              1.4    6
+//   25x42   512->512    21.5     7.5       14.3   24.2, 8.8               6.5    77
+//   100x168 128->128    21.2     7.9       13.5   25.6, 9.4               0.4    1050
+//   200x336 64->64      21.0     11.1      17.2   25.9, 11.9              0.1    4200
+//   200x336 32->32      5.4      4.1       5.1    5.7, 4.9                0.0    4200
+//   200x336 16->64      5.8      4.0       5.7    6.6, 4.6                0.0    4200
+//   200x336 64->16      5.7      5.3       5.9    11.5, 7.5               0.0    4200
+//   100x168 256->36     16.3     8.6       11.6   30.3, 10.0              0.3    1050
+//   100x168 256->4      6.3      5.6       5.4    6.9, 6.2                0.1    1050
+//
+// Below 16 channels most of each vector is padding. With fewer than 16 tiles the saving on weights that are kept is a
+// fraction of a millisecond, and less than their transform where training changes them at every step.
 bool winograd_pays(const ConvShape& d) {
-  return d.c >= 16 && d.k >= 16;
+  constexpr int64_t kFewestTiles = 16, kFewestChannels = 16;
+  return d.c >= kFewestChannels && d.k >= kFewestChannels &&
+         d.n * ((d.h + kOut - 1) / kOut) * ((d.w + kOut - 1) / kOut) >= kFewestTiles;
 }
 
 size_t winograd_packed_count(WinogradSimd simd, int64_t c, int64_t k) {

@@ -17,7 +17,7 @@ using math::Winograd4x4;
 struct WinogradOutput {
   float* y[Winograd4x4::kOut * Winograd4x4::kOut];
   const float* residual[Winograd4x4::kOut * Winograd4x4::kOut];  ///< all null where there is none
-  const float* bias;                                            ///< [k] or null
+  const float* bias;                                             ///< [k] or null
   bool relu;
 };
 

@@ -1,5 +1,5 @@
-// The weights' transform U = G g G^T, in double, and the layout that the products read: for each of the 36 points, panels
-// of 2 * lanes output channels (the last perhaps one vector wide), each [input channels][width].
+// The weights' transform U = G g G^T, in double, and the layout that the products read: for each of the 36 points,
+// panels of 2 * lanes output channels (the last perhaps one vector wide), each [input channels][width].
 #include <algorithm>
 #include <cstring>
 
@@ -8,68 +8,82 @@
 #include "cpu/winograd_kernels.h"
 #include "tensor/simd.h"
 
+// Compiled for every instruction set inside a function marked AZ_SIMD.
+#define AZ_BODY inline __attribute__((always_inline))
+
 namespace az::cpu {
 namespace {
 
-constexpr int64_t kRows = 16;     // input channels transformed together
+constexpr int64_t kRows = 16;       // input channels transformed together
 constexpr int64_t kMostWidth = 32;  // of a panel
 constexpr int64_t kDoubles = 8;
 constexpr auto kWeights = Winograd4x4::weight_matrix();
+static_assert(kWeights[1][0] == kWeights[2][0] && kWeights[1][1] == -kWeights[2][1] &&
+              kWeights[1][2] == kWeights[2][2] && kWeights[3][0] == kWeights[4][0] &&
+              kWeights[3][1] == -kWeights[4][1] && kWeights[3][2] == kWeights[4][2]);
+static_assert(kWeights[0][1] == 0 && kWeights[0][2] == 0 && kWeights[5][0] == 0 && kWeights[5][1] == 0);
 
 typedef double Doubles __attribute__((vector_size(kDoubles * sizeof(double))));
 typedef float Floats __attribute__((vector_size(kDoubles * sizeof(float))));
 
+/// G on three vectors `stride` apart; its rows for a and -a have their even and odd parts in common.
+AZ_BODY void transform_row(const Doubles* g, int stride, Doubles* u, int u_stride) {
+  u[0] = kWeights[0][0] * g[0];
+  for (int i = 1; i <= 3; i += 2) {
+    const auto& row = kWeights[static_cast<size_t>(i)];
+    const Doubles even = row[0] * g[0] + row[2] * g[2 * stride], odd = row[1] * g[stride];
+    u[i * u_stride] = even + odd;
+    u[(i + 1) * u_stride] = even - odd;
+  }
+  u[5 * u_stride] = g[2 * stride];
+}
+
 /// taps [9][count] to points [36][count]; count is a multiple of kDoubles.
 AZ_SIMD void transform(const float* taps, int64_t count, float* points) {
   for (int64_t at = 0; at < count; at += kDoubles) {
-    Doubles g[9], t[6][3];
+    Doubles g[9], t[18], u[36];
     for (int i = 0; i < 9; ++i) {
       Floats narrow;
       std::memcpy(&narrow, taps + i * count + at, sizeof narrow);
       g[i] = __builtin_convertvector(narrow, Doubles);
     }
-    for (size_t i = 0; i < 6; ++i)
-      for (int j = 0; j < 3; ++j)
-        t[i][j] = kWeights[i][0] * g[j] + kWeights[i][1] * g[3 + j] + kWeights[i][2] * g[6 + j];
-    for (size_t p = 0; p < 36; ++p) {
-      const auto& row = kWeights[p % 6];
-      const Doubles u = row[0] * t[p / 6][0] + row[1] * t[p / 6][1] + row[2] * t[p / 6][2];
-      const Floats narrow = __builtin_convertvector(u, Floats);
-      std::memcpy(points + static_cast<int64_t>(p) * count + at, &narrow, sizeof narrow);
+    for (int i = 0; i < 3; ++i) transform_row(g + i, 3, t + i, 3);
+    for (int i = 0; i < 6; ++i) transform_row(t + 3 * i, 1, u + 6 * i, 1);
+    for (int i = 0; i < 36; ++i) {
+      const Floats narrow = __builtin_convertvector(u[i], Floats);
+      std::memcpy(points + i * count + at, &narrow, sizeof narrow);
     }
   }
 }
 
-/// How the convolution's output channel o, input channel i and tap address w [k, 3, 3, c].
+/// The weights w [k, 3, 3, c], and scale [k] or null.
 struct Source {
   WinogradWeights which;
-  int64_t c;  // of the weights
+  int64_t c;
   const float* w;
   const float* scale;
 
-  float at(int64_t o, int64_t i, int64_t tap) const {
-    if (which == WinogradWeights::forward) return scaled(o, tap, i);
-    return scaled(i, 8 - tap, o);
-  }
-
- private:
-  float scaled(int64_t k, int64_t tap, int64_t channel) const {
-    const float v = w[(k * 9 + tap) * c + channel];
-    return scale ? v * scale[k] : v;
-  }
+  const float* at(int64_t k, int64_t tap, int64_t channel) const { return w + (k * 9 + tap) * c + channel; }
+  float factor(int64_t k) const { return scale ? scale[k] : 1.0F; }
 };
 
 /// taps [9][rows][width] of input channels [row, row + rows) and output channels [column, column + filled); 0 beyond.
 void gather(const Source& from, int64_t row, int64_t rows, int64_t column, int64_t filled, int64_t width, float* taps) {
-  std::fill_n(taps, 9 * rows * width, 0.0F);
+  if (filled < width) std::fill_n(taps, 9 * rows * width, 0.0F);
   for (int64_t tap = 0; tap < 9; ++tap) {
     float* to = taps + tap * rows * width;
-    if (from.which == WinogradWeights::forward) {  // in the order in which the weights lie
-      for (int64_t o = 0; o < filled; ++o)
-        for (int64_t i = 0; i < rows; ++i) to[i * width + o] = from.at(column + o, row + i, tap);
+    if (from.which == WinogradWeights::forward) {
+      for (int64_t o = 0; o < filled; ++o) {
+        const float* w = from.at(column + o, tap, row);
+        const float factor = from.factor(column + o);
+        for (int64_t i = 0; i < rows; ++i) to[i * width + o] = w[i] * factor;
+      }
     } else {
-      for (int64_t i = 0; i < rows; ++i)
-        for (int64_t o = 0; o < filled; ++o) to[i * width + o] = from.at(column + o, row + i, tap);
+      for (int64_t i = 0; i < rows; ++i) {
+        const float* w = from.at(row + i, 8 - tap, column);
+        const float factor = from.factor(row + i);
+        for (int64_t o = 0; o < filled; ++o) to[i * width + o] = w[o] * factor;
+      }
     }
   }
 }

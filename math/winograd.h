@@ -2,10 +2,10 @@
 //
 //   Y = A^T [ (G g G^T) * (B^T d B) ] A        d [6, 6] input tile, g [3, 3] weights, Y [4, 4], * element by element
 //
-// Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, section 4. The matrices follow from five
-// points p and infinity (Toom and Cook): with P(x) = x (x^2 - a^2) (x^2 - b^2), row p of B^T holds the coefficients of
-// P(x) / (x - p), row p of G is (1, p, p^2) / P'(p), column p of A^T is (1, p, p^2, p^3); at infinity they are P's
-// coefficients, (0, 0, 1) and (0, 0, 0, 1).
+// Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, section 4. The matrices follow from
+// five points p and infinity (Toom and Cook): with P(x) = x (x^2 - a^2) (x^2 - b^2), row p of B^T holds the
+// coefficients of P(x) / (x - p), row p of G is (1, p, p^2) / P'(p), column p of A^T is (1, p, p^2, p^3); at infinity
+// they are P's coefficients, (0, 0, 1) and (0, 0, 0, 1).
 //
 // The paper's points 0, +-1, +-2 cost four times direct convolution's rms error; 0, +-5/8, +-3/2 about twice (the table
 // in docs/numerics.md), and every factor of B^T and A^T is still exact in f32.
@@ -16,10 +16,10 @@
 namespace az::math {
 
 struct Winograd4x4 {
-  static constexpr int kOut = 4;                  ///< outputs of a tile, each way
-  static constexpr int kIn = 6;                   ///< inputs of a tile, each way; a tile begins one before its outputs
-  static constexpr int kProducts = kIn * kIn;     ///< products of a tile, an input and an output channel
-  static constexpr double kA = 0.625, kB = 1.5;   ///< the points beside 0 and infinity are +-kA and +-kB
+  static constexpr int kOut = 4;                 ///< outputs of a tile, each way
+  static constexpr int kIn = 6;                  ///< inputs of a tile, each way; a tile begins one before its outputs
+  static constexpr int kProducts = kIn * kIn;    ///< products of a tile, an input and an output channel
+  static constexpr double kA = 0.625, kB = 1.5;  ///< the points beside 0 and infinity are +-kA and +-kB
   static constexpr double kSum = kA * kA + kB * kB;
   static constexpr double kProduct = kA * kA * kB * kB;
   static constexpr std::array<double, 5> kPoints = {0, kA, -kA, kB, -kB};
