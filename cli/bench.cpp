@@ -201,6 +201,8 @@ void add_bench_command(CLI::App& app) {
     command->add_option("--device", a->device, "auto, cpu or cuda");
     command->add_option("--dtype", a->dtype, "of activations: f32, bf16, or auto (bf16 to train on a GPU, else f32)");
     command->add_flag("--eager", a->eager, "on a GPU: no CUDA graphs");
+    command->add_option("--plans", a->options.plans,
+                        "with --tune: keep the plans in this file, which AZ_CUDNN_PLANS names");
     command->add_flag("--tune", a->options.tune, "on a GPU: the first run times cuDNN's plans and keeps the fastest");
     command->add_flag("--exact", a->exact,
                       "convolutions as plain loops that sum in double: the numbers that golden cases are checked with");

@@ -181,11 +181,21 @@ class TrainingStep {
   train::Optimizer optimizer_;
 };
 
-/// A template, so that a build without CUDA leaves the library out.
-template <bool kBuilt>
-void tune(Device& device, bool on) {
-  if constexpr (kBuilt)
-    if (device.kind() == DeviceKind::cuda) cuda::device_of(device).library().tune(on);
+/// Runs once with cuDNN's plans timed, and keeps the choice in `file` unless that is empty. A template, so that a build
+/// without CUDA leaves the library out.
+template <bool kBuilt, class F>
+void run_tuning([[maybe_unused]] Device& device, [[maybe_unused]] const std::string& file, const F& run) {
+  if constexpr (kBuilt) {
+    if (device.kind() == DeviceKind::cuda) {
+      auto& library = cuda::device_of(device).library();
+      library.tune(true);
+      run();
+      library.tune(false);
+      if (!file.empty()) library.save_plans(file);
+      return;
+    }
+  }
+  run();
 }
 
 void note_device(BenchResult& result, const ops::StepRunner& runner, Device& device) {
@@ -220,9 +230,11 @@ BenchResult bench_model(const BenchOptions& o, Device& device) {
   };
   BenchResult result;
   const double before = device.flops();
-  tune<cuda::kBuilt>(device, o.tune);
-  run();
-  tune<cuda::kBuilt>(device, false);
+  if (o.tune) {
+    run_tuning<cuda::kBuilt>(device, o.plans, run);
+  } else {
+    run();
+  }
   result.gflops = (device.flops() - before) / 1e9;
   const auto times = time_runs(device, run, o.seconds);
   if (training) training->check();

@@ -18,6 +18,7 @@ struct BenchOptions {
   DType activations = DType::f32;
   bool graphs = true;  ///< on a CUDA device: capture and replay
   bool tune = false;   ///< on a GPU: the first run times cuDNN's plans and keeps the fastest
+  std::string plans;   ///< with `tune`: the file that keeps the choice; AZ_CUDNN_PLANS names it to later runs
 };
 
 struct BenchResult {

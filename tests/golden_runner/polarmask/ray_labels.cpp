@@ -5,8 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cpu/rle.h"
+#include "cuda/build.h"
+#include "cuda/ray_label_batch.h"
 #include "math/polar_loss.h"
 #include "tests/golden_runner/polarmask/kinds.h"
+#include "tests/support/devices.h"
 
 namespace az::golden::polarmask {
 namespace {
@@ -101,6 +104,44 @@ void run_ray_labels_masks(const std::filesystem::path& json_file, Report& report
   golden.finish();
 }
 
+namespace {
+
+/// The device's dense targets at the CPU's positive locations; a template, so that a build without CUDA has none.
+template <bool kBuilt>
+void check_device([[maybe_unused]] Case& golden, [[maybe_unused]] const std::vector<cpu::LabelObject>& objects,
+                  [[maybe_unused]] const std::vector<int>& padded, [[maybe_unused]] const cpu::LabelOptions& options) {
+  if constexpr (kBuilt) {
+    if (!test::cuda()) return;
+    const auto plan = cuda::ray_label_plan(padded[0], padded[1], options);
+    const auto targets =
+        cuda::ray_labels(cuda::device_of(*test::cuda()), plan, cuda::pack_objects(std::span(&objects, 1), options));
+    const auto object_at = targets.object.template to_vector<int32_t>(),
+               label_at = targets.label.template to_vector<int32_t>();
+    const auto box_at = targets.box.template to_vector<float>(), rays_at = targets.rays.template to_vector<float>();
+    const auto centerness_at = targets.centerness.template to_vector<float>();
+    std::vector<double> index, label, object, box, centerness, rays;
+    for (size_t i = 0; i < object_at.size(); ++i) {
+      if (object_at[i] < 0) continue;
+      index.push_back(static_cast<double>(i));
+      label.push_back(label_at[i]);
+      object.push_back(object_at[i]);
+      centerness.push_back(double{centerness_at[i]});
+      for (size_t k = 0; k < 4; ++k) box.push_back(double{box_at[i * 4 + k]});
+      const auto count = static_cast<size_t>(options.rays);
+      for (size_t k = 0; k < count; ++k) rays.push_back(double{rays_at[i * count + k]});
+    }
+    const auto n = static_cast<int64_t>(index.size());
+    golden.check("pos_index", index, {n});
+    golden.check("pos_label", label, {n});
+    golden.check("pos_gt", object, {n});
+    golden.check("pos_box_targets", box, {n, 4});
+    golden.check("pos_distances", rays, {n, options.rays});
+    golden.check("pos_centerness", centerness, {n});
+  }
+}
+
+}  // namespace
+
 void run_ray_labels_image(const std::filesystem::path& json_file, Report& report) {
   Case golden(json_file, report);
   const nlohmann::json& json = golden.json();
@@ -146,6 +187,7 @@ void run_ray_labels_image(const std::filesystem::path& json_file, Report& report
   golden.check("pos_box_targets", box, {n, 4});
   golden.check("pos_distances", targets.lengths, {n, options.rays});
   golden.check("pos_centerness", centerness, {n});
+  check_device<cuda::kBuilt>(golden, objects, padded, options);
   golden.finish();
 }
 
