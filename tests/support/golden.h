@@ -95,6 +95,7 @@ class Case {
   void finish();
 
  private:
+  void check_value(const std::string& path, const nlohmann::json& expected, const nlohmann::json& own);
   double scale_of(const std::string& name, Scale scale, std::span<const double> expected) const;
 
   std::string name_;
