@@ -146,23 +146,13 @@ VotSequence sequence_from_json(const std::string& name, const json& item, const 
 }
 
 VotSet read_json(const fs::path& file) {
-  const std::string text = read_file(file);
-  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  AZ_CHECK(document.is_object() && !document.empty(), "{}: is no JSON object of sequences", file.string());
-  VotSet set{file.parent_path(), {}};
-  for (const auto& [name, item] : document.items()) {  // nlohmann's objects are in the order of their keys
-    const std::string where = fmt::format("{}: {}", file.string(), printable(name));
-    try {
-      VotSequence sequence = sequence_from_json(name, item, where);
-      if (sequence.width == 0 && fs::is_regular_file(set.root / sequence.images[0])) {
-        const ImageSize size = image_size(set.root / sequence.images[0]);
-        sequence.width = size.width;
-        sequence.height = size.height;
-      }
-      set.sequences.push_back(std::move(sequence));
-    } catch (const json::exception& e) {
-      fail("{}: {}", where, e.what());
-    }
+  VotSet set = decode_vot_json(read_file(file), file.string());
+  set.root = file.parent_path();
+  for (VotSequence& sequence : set.sequences) {
+    if (sequence.width > 0 || !fs::is_regular_file(set.root / sequence.images[0])) continue;
+    const ImageSize size = image_size(set.root / sequence.images[0]);
+    sequence.width = size.width;
+    sequence.height = size.height;
   }
   return set;
 }
@@ -210,6 +200,21 @@ std::string regions_text(const std::vector<cpu::Region>& regions) {
 VotSet read_vot(const fs::path& path) {
   AZ_CHECK(fs::exists(path), "{}: is not there; want a folder with list.txt, or a JSON file", path.string());
   return fs::is_directory(path) ? read_folder(path) : read_json(path);
+}
+
+VotSet decode_vot_json(std::string_view text, const std::string& name) {
+  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  AZ_CHECK(document.is_object() && !document.empty(), "{}: is no JSON object of sequences", name);
+  VotSet set;
+  for (const auto& [sequence, item] : document.items()) {  // nlohmann's objects are in the order of their keys
+    const std::string where = fmt::format("{}: {}", name, printable(sequence));
+    try {
+      set.sequences.push_back(sequence_from_json(sequence, item, where));
+    } catch (const json::exception& e) {
+      fail("{}: {}", where, printable(e.what()));
+    }
+  }
+  return set;
 }
 
 void write_vot_json(const VotSet& set, const fs::path& file) {

@@ -40,6 +40,8 @@ struct VotSet {
 /// Errors: `FILE: what is wrong, in line N`, a sequence that the list names and the folder lacks, a sequence whose
 /// frames and annotations differ in number.
 VotSet read_vot(const std::filesystem::path& path);
+/// The JSON's text; `name` stands in errors, frames are not looked for. Errors as above.
+VotSet decode_vot_json(std::string_view text, const std::string& name);
 /// Writes the JSON that read_vot reads, with every sequence's picture size.
 void write_vot_json(const VotSet& set, const std::filesystem::path& file);
 
