@@ -97,6 +97,7 @@ void windows_backward(Stream& stream, const T* dy, const math::WindowPlaces& pla
   template void windows_backward<T>(Stream&, const T*, const math::WindowPlaces&, T*, const math::WindowShape&);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)
+AZ_INSTANTIATE(f16)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE
 

@@ -1,4 +1,4 @@
-// Windows cut out of NHWC maps. T is float, bf16 or double. Device memory; channels that fill 16 bytes from aligned
+// Windows cut out of NHWC maps. T is float, bf16, f16 or double. Device memory; channels that fill 16 bytes from aligned
 // pointers are fastest. windows * wh, ww * c, images * h and w * c are below 2^31. A place whose image is not among the
 // maps gives zeros.
 #pragma once

@@ -20,7 +20,7 @@ struct AddBiasNode final : Node {
     if (!needs(1)) return {dy[0], Tensor()};
     const int64_t c = dy[0].dim(3), rows = dy[0].numel() / c;
     Tensor db = Tensor::empty({c}, dy[0].dtype() == DType::f64 ? DType::f64 : DType::f32, dy[0].device());
-    on_device_bf16(
+    on_device_half(
         name(), dy[0],
         [&](auto t) {
           using T = decltype(t);
@@ -46,12 +46,12 @@ Tensor add_bias(const Tensor& x, const Tensor& bias) {
            "add_bias: bias is {}, want {} [{}] for x {}", bias.str(), dtype_name(wanted), x.dim(3), x.str());
   check_same_device("add_bias", x, bias);
   check_map_size("add_bias", x, x.numel() / x.dim(3), x.dim(3));
-  if (is_host_bf16(x)) return cast(add_bias(cast(x, DType::f32), bias), DType::bf16);
+  if (is_host_half(x)) return cast(add_bias(cast(x, DType::f32), bias), x.dtype());
   const int64_t c = x.dim(3);
   const math::NormShape shape{1, x.numel() / c, c, c};
   const Tensor ones = Tensor::full({c}, 1, wanted, x.device());
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  on_device_bf16(
+  on_device_half(
       "add_bias", x,
       [&](auto t) {
         using T = decltype(t);

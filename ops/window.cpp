@@ -32,7 +32,7 @@ struct WindowsNode final : Node {
   Grads backward(const Grads& dy) override {
     if (listed.defined()) places.listed = places_of(listed.get(name()));
     Tensor dx = Tensor::empty({shape.images, shape.h, shape.w, shape.channels}, dy[0].dtype(), dy[0].device());
-    on_device_bf16(
+    on_device_half(
         name(), dy[0],
         [&](auto t) {
           using T = decltype(t);
@@ -59,7 +59,7 @@ Tensor cut(const char* op, const Tensor& x, const Tensor& listed, const WindowPl
   check_map_size(op, x, std::max(shape.images * shape.h, shape.windows * shape.window_h),
                  std::max(shape.w, shape.window_w) * shape.channels);
   Tensor y = Tensor::empty({shape.windows, shape.window_h, shape.window_w, shape.channels}, x.dtype(), x.device());
-  on_device_bf16(
+  on_device_half(
       op, x,
       [&](auto t) {
         using T = decltype(t);
@@ -82,7 +82,7 @@ Tensor windows(const Tensor& x, const Tensor& places, int64_t h, int64_t w) {
   AZ_CHECK(h > 0 && w > 0, "windows: a window of {} x {}; want a height and width of 1 or more", h, w);
   check_same_device("windows", x, places);
   check_images(places, x.dim(0));
-  if (is_host_bf16(x)) return cast(windows(cast(x, DType::f32), places, h, w), DType::bf16);
+  if (is_host_half(x)) return cast(windows(cast(x, DType::f32), places, h, w), x.dtype());
   return cut("windows", x, places, {.listed = places_of(places)},
              {x.dim(0), x.dim(1), x.dim(2), x.dim(3), places.dim(0), h, w});
 }
@@ -91,7 +91,7 @@ Tensor crop(const Tensor& x, int64_t top, int64_t left, int64_t h, int64_t w) {
   check_activation("crop", "x", x);
   AZ_CHECK(x.rank() == 4 && top >= 0 && left >= 0 && h >= 1 && w >= 1 && top + h <= x.dim(1) && left + w <= x.dim(2),
            "crop: {} x {} pixels from ({}, {}) do not lie on {}", h, w, top, left, x.str());
-  if (is_host_bf16(x)) return cast(crop(cast(x, DType::f32), top, left, h, w), DType::bf16);
+  if (is_host_half(x)) return cast(crop(cast(x, DType::f32), top, left, h, w), x.dtype());
   return cut("crop", x, {}, {.top = static_cast<int32_t>(top), .left = static_cast<int32_t>(left)},
              {x.dim(0), x.dim(1), x.dim(2), x.dim(3), x.dim(0), h, w});
 }
