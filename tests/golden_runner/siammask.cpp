@@ -6,6 +6,6 @@
 int main() {
   namespace sm = az::golden::siammask;
   using az::golden::Kind;
-  const std::array kinds = {Kind{"forward", sm::run_forward}, Kind{"xcorr", sm::run_xcorr}};
+  const std::array kinds = {Kind{"forward", sm::run_forward}, Kind{"xcorr", sm::run_xcorr}, Kind{"losses", sm::run_losses}, Kind{"train", sm::run_train}};
   return az::golden::run("siammask", kinds);
 }

@@ -8,6 +8,8 @@
 namespace az::golden::siammask {
 
 void run_forward(const std::filesystem::path& file, Report& report);
+void run_losses(const std::filesystem::path& file, Report& report);
+void run_train(const std::filesystem::path& file, Report& report);
 void run_xcorr(const std::filesystem::path& file, Report& report);
 
 }  // namespace az::golden::siammask
