@@ -6,7 +6,9 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
+#include "cli/arguments.h"
 #include "cli/bench_coco_eval.h"
 #include "cli/bench_kernels.h"
 #include "cli/bench_labels.h"
@@ -26,17 +28,6 @@ struct Arguments {
   int repeats = 200;
   bool json = false, exact = false, direct = false, eager = false;
 };
-
-/// "800x1333" as height and width.
-void parse_size(const std::string& text, BenchOptions& options) {
-  char rest = 0;
-  long long height = 0, width = 0;
-  AZ_CHECK(std::sscanf(text.c_str(), "%lldx%lld%c", &height, &width, &rest) == 2 && height > 0 && width > 0 &&
-               height <= 16384 && width <= 16384,
-           "bench: --size is '{}', want HxW in pixels, at most 16384 each", text);
-  options.height = height;
-  options.width = width;
-}
 
 void print(const nlohmann::ordered_json& result, bool json) {
   if (json) {
@@ -229,7 +220,7 @@ void add_bench_command(CLI::App& app) {
       a->options.model = model;
       a->options.train = a->mode == "train";
       if (a->size.empty()) a->size = "800x1333";
-      parse_size(a->size, a->options);
+      std::tie(a->options.height, a->options.width) = parse_size("bench", a->size);
       set_threads(*a);
       run_model(*a);
     });

@@ -21,6 +21,12 @@ constexpr int kChains = 32;
 
 #if defined(__x86_64__)
 
+float added(const float* values, int count) {
+  float sum = 0;
+  for (int i = 0; i < count; ++i) sum += values[i];
+  return sum;
+}
+
 /// One round is kChains instructions, as chains of kChains / 2 sums.
 __attribute__((target("avx512f"))) float fma_avx512(int64_t rounds, float start) {
   __m512 sums[kChains / 2];
@@ -30,9 +36,9 @@ __attribute__((target("avx512f"))) float fma_avx512(int64_t rounds, float start)
 #pragma GCC unroll 16
     for (auto& s : sums) s = _mm512_fmadd_ps(s, factor, term);
   }
-  __m512 total = sums[0];
-  for (int i = 1; i < kChains / 2; ++i) total = _mm512_add_ps(total, sums[i]);
-  return _mm512_reduce_add_ps(total);
+  float values[kChains / 2 * 16];
+  for (int i = 0; i < kChains / 2; ++i) _mm512_storeu_ps(values + i * 16, sums[i]);
+  return added(values, kChains / 2 * 16);
 }
 
 __attribute__((target("avx2,fma"))) float fma_avx2(int64_t rounds, float start) {
@@ -43,13 +49,9 @@ __attribute__((target("avx2,fma"))) float fma_avx2(int64_t rounds, float start) 
 #pragma GCC unroll 8
     for (auto& s : sums) s = _mm256_fmadd_ps(s, factor, term);
   }
-  __m256 total = sums[0];
-  for (int i = 1; i < kChains / 4; ++i) total = _mm256_add_ps(total, sums[i]);
-  float values[8];
-  _mm256_storeu_ps(values, total);
-  float sum = 0;
-  for (const float v : values) sum += v;
-  return sum;
+  float values[kChains / 4 * 8];
+  for (int i = 0; i < kChains / 4; ++i) _mm256_storeu_ps(values + i * 8, sums[i]);
+  return added(values, kChains / 4 * 8);
 }
 
 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) float dot_bf16(int64_t rounds, float start) {
@@ -60,9 +62,9 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) float dot_bf16(i
 #pragma GCC unroll 16
     for (auto& s : sums) s = _mm512_dpbf16_ps(s, a, b);
   }
-  __m512 total = sums[0];
-  for (int i = 1; i < kChains / 2; ++i) total = _mm512_add_ps(total, sums[i]);
-  return _mm512_reduce_add_ps(total);
+  float values[kChains / 2 * 16];
+  for (int i = 0; i < kChains / 2; ++i) _mm512_storeu_ps(values + i * 16, sums[i]);
+  return added(values, kChains / 2 * 16);
 }
 
 #endif

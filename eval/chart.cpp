@@ -153,6 +153,8 @@ int legend(const std::vector<Series>& series, const ChartOptions& options, int t
 
 }  // namespace
 
+const char* chart_colour(size_t i) { return kColours[i % kColours.size()]; }
+
 std::string escape_html(const std::string& text) {
   std::string out;
   for (const char c : text) {
@@ -230,7 +232,7 @@ std::string line_chart(const std::vector<Series>& series, const ChartOptions& op
   out += axes(frame, options);
   for (size_t i = 0; i < lines.size(); ++i) {
     if (lines[i].x.empty()) continue;
-    const char* colour = kColours[i % kColours.size()];
+    const char* colour = chart_colour(i);
     const bool smooth = options.smoothing > 0 && lines[i].x.size() > 1;
     if (smooth) out += polyline(frame, lines[i], lines[i].y, colour, "stroke-width='1' stroke-opacity='.3'");
     out += polyline(frame, lines[i], smooth ? smoothed(lines[i].y, options.smoothing) : lines[i].y, colour,

@@ -29,6 +29,9 @@ struct ChartOptions {
 /// Error: a series with x and y of unequal length, smoothing outside [0, 1).
 std::string line_chart(const std::vector<Series>& series, const ChartOptions& options);
 
+/// The colour of series `i`; they repeat after eight.
+const char* chart_colour(size_t i);
+
 /// The text with the five characters escaped that HTML and SVG give a meaning.
 std::string escape_html(const std::string& text);
 

@@ -1,0 +1,212 @@
+#include "cli/profile.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <tuple>
+
+#include "autograd/node.h"
+#include "cli/arguments.h"
+#include "cli/bench_peak.h"
+#include "cli/polarmask.h"
+#include "cli/profile_files.h"
+#include "cli/profile_table.h"
+#include "cli/workload.h"
+#include "eval/roofline_chart.h"
+#include "nn/module.h"
+#include "tensor/error.h"
+#include "tensor/file.h"
+
+namespace az::cli {
+namespace {
+
+struct Arguments {
+  std::string model, mode, size = "800x1333", device = "auto", dtype = "auto", by = "op", out, peak;
+  std::vector<std::string> compare;
+  int64_t batch = 1;
+  int threads = 0, steps = 5, rows = 30;
+  bool direct = false;
+};
+
+/// Names of the layers by their weights: "backbone.layer1.0.conv1" of "backbone.layer1.0.conv1.weight".
+LayerNames layer_names(nn::Module& network) {
+  LayerNames names;
+  for (const nn::Entry& e : nn::entries(network)) names[e.tensor->storage_id()] = e.name.substr(0, e.name.rfind('.'));
+  return names;
+}
+
+/// The work of a step with what follows it: an inference's outputs are decoded, on the host.
+class Steps {
+ public:
+  Steps(const WorkloadOptions& options, Device& device)
+      : work_(options, device), device_(device), decodes_(!options.train && device.kind() == DeviceKind::cpu) {
+    if (!decodes_) return;
+    outputs_ = work_.outputs();
+    threshold_ = threshold_for(outputs_, 2000);
+  }
+
+  void run() {
+    work_.step();
+    if (decodes_) {
+      const ProfilePhase phase(device_, Phase::output);
+      const ProfileSpan span(device_, "postprocess");
+      postprocess_first(outputs_, whole_picture(work_.height(), work_.width()), threshold_);
+    }
+    device_.synchronise();
+  }
+  Workload& work() { return work_; }
+
+ private:
+  Workload work_;
+  Device& device_;
+  bool decodes_;
+  models::PolarOutputs outputs_;
+  float threshold_ = 0;
+};
+
+double median_ms(Steps& steps, int count) {
+  std::vector<double> times;
+  for (int i = 0; i < count; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    steps.run();
+    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+  }
+  std::ranges::sort(times);
+  return times[times.size() / 2];
+}
+
+std::vector<ProfiledStep> profiled(Steps& steps, Device& device, int count) {
+  Profiler profiler(device);
+  std::vector<ProfiledStep> found;
+  for (int i = 0; i < count; ++i) {
+    ProfiledStep step;
+    step.begin_ns = profiler.now_ns();
+    steps.run();
+    step.end_ns = profiler.now_ns();
+    step.spans = profiler.take();
+    found.push_back(std::move(step));
+  }
+  return found;
+}
+
+std::vector<eval::RooflineDot> dots_of(const std::vector<ProfileRow>& rows) {
+  std::vector<eval::RooflineDot> dots;
+  for (const ProfileRow& r : rows)
+    if (r.track == 0 && r.executed_flops > 0 && r.bytes > 0 && r.ms > 0)
+      dots.push_back({r.algorithm.empty() ? r.name : fmt::format("{} ({})", r.name, r.algorithm), r.phase,
+                      r.executed_flops, r.bytes, r.ms});
+  return dots;
+}
+
+std::vector<eval::Roof> roofs_of(const Peaks& p) {
+  std::vector<eval::Roof> roofs;
+  const auto add = [&](const char* name, double value, bool bandwidth) {
+    if (value > 0) roofs.push_back({name, value, bandwidth});
+  };
+  add("f32", p.f32_gflops, false);
+  add("bf16", p.bf16_gflops, false);
+  add("memory", p.memory_gb_s, true);
+  add("level 3 cache", p.level3_gb_s, true);
+  add("level 2 cache", p.level2_gb_s, true);
+  return roofs;
+}
+
+void write_files(const std::filesystem::path& folder, const ProfileSubject& subject, const Peaks& peaks,
+                 const std::vector<ProfiledStep>& steps, const std::vector<ProfileRow>& rows,
+                 const LayerNames& layers) {
+  std::filesystem::create_directories(folder);
+  write_file(folder / "ops.json", ops_json(subject, peaks, rows).dump(1) + "\n");
+  write_file(folder / "trace.json", trace_json(subject.title(), steps, layers).dump() + "\n");
+  write_file(folder / "roofline.svg",
+             eval::roofline_chart(dots_of(regrouped(rows, GroupBy::op)), roofs_of(peaks), subject.title()));
+  fmt::print(stderr, "wrote {}: ops.json, trace.json, roofline.svg\n", folder.string());
+}
+
+GroupBy group_by(const std::string& name) {
+  if (name == "layer") return GroupBy::layer;
+  if (name == "shape") return GroupBy::shape;
+  return GroupBy::op;
+}
+
+void run_profile(const Arguments& a) {
+  if (a.threads > 0) omp_set_num_threads(a.threads);
+  const auto device = make_device(a.device, false, !a.direct);
+  WorkloadOptions options{.model = a.model, .train = a.mode == "train", .batch = a.batch, .graphs = false};
+  std::tie(options.height, options.width) = parse_size("profile", a.size);
+  options.activations = activation_dtype(a.dtype, *device, options.train ? DType::bf16 : DType::f32);
+  if (a.peak.empty()) fmt::print(stderr, "measuring the machine's peaks\n");
+  const Peaks peaks = a.peak.empty() ? measure_peaks(*device, /*seconds=*/1) : read_peaks(a.peak);
+  fmt::print(stderr, "running {} {} {}: two steps to warm up, {} without the profiler, {} with it\n", a.model, a.mode,
+             a.size, a.steps, a.steps);
+  Steps steps(options, *device);
+  steps.run();
+  steps.run();
+  const double plain_ms = median_ms(steps, a.steps);
+  const auto found = profiled(steps, *device, a.steps);
+  steps.work().check();
+  const LayerNames layers = layer_names(steps.work().network());
+  const auto rows = profile_rows(found, layers, GroupBy::everything);
+  ProfileSubject subject{
+      .model = a.model,
+      .mode = a.mode,
+      .dtype = dtype_name(options.activations),
+      .device = device->name(),
+      .height = steps.work().height(),
+      .width = steps.work().width(),
+      .batch = a.batch,
+      .threads = omp_get_max_threads(),
+      .steps = a.steps,
+      .step_ms = mean_step_ms(found),
+      .plain_ms = plain_ms,
+      .peak_tensor_mb = static_cast<double>(device->allocator().stats().peak_live_bytes) / (1 << 20)};
+  fmt::print("{}\nstep {:.1f} ms (mean of {}; median without the profiler {:.1f} ms), tensors at most {:.0f} MB\n",
+             subject.title(), subject.step_ms, a.steps, plain_ms, subject.peak_tensor_mb);
+  fmt::print("peaks: f32 {:.0f} GFLOP/s, bf16 {:.0f}, memory {:.1f} GB/s, level 3 {:.1f}, level 2 {:.1f}\n\n",
+             peaks.f32_gflops, peaks.bf16_gflops, peaks.memory_gb_s, peaks.level3_gb_s, peaks.level2_gb_s);
+  fmt::print("{}", profile_table(regrouped(rows, group_by(a.by)), subject.step_ms, peaks, static_cast<size_t>(a.rows)));
+  if (!a.out.empty()) write_files(a.out, subject, peaks, found, rows, layers);
+}
+
+}  // namespace
+
+void add_profile_command(CLI::App& app) {
+  const auto a = std::make_shared<Arguments>();
+  CLI::App* command =
+      app.add_subcommand("profile", "where a step's time goes, op by op, beside what the machine can do");
+  command->add_option("MODEL", a->model, "polarmask-r50, polarmask-r101 or polarmask-x101");
+  command->add_option("MODE", a->mode, "infer or train")->check(CLI::IsMember({"infer", "train"}));
+  command->add_option("--size", a->size, "HxW in pixels; padded to multiples of 32")->capture_default_str();
+  command->add_option("--batch", a->batch, "pictures a step")->check(CLI::Range(1, 1024))->capture_default_str();
+  command->add_option("--steps", a->steps, "steps profiled, and as many timed without the profiler")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_option("--threads", a->threads, "OpenMP threads; 0: all")->check(CLI::Range(0, 1024));
+  command->add_option("--device", a->device, "auto, cpu or cuda")->capture_default_str();
+  command->add_option("--dtype", a->dtype, "of activations: f32, bf16, or auto (bf16 to train on a GPU, else f32)");
+  command->add_flag("--direct", a->direct, "on a CPU: no Winograd convolutions");
+  command->add_option("--by", a->by, "rows of the table: op, layer or shape")
+      ->check(CLI::IsMember({"op", "layer", "shape"}))
+      ->capture_default_str();
+  command->add_option("--rows", a->rows, "of the table, at most")->check(CLI::Range(1, 100000))->capture_default_str();
+  command->add_option("--peak", a->peak, "FILE of `azimuth bench peak --json`; else measured first, in a second");
+  command->add_option("--out", a->out, "DIR for ops.json, trace.json (Perfetto, chrome://tracing) and roofline.svg");
+  command->add_option("--compare", a->compare, "A.json B.json: two profiles side by side, by op; runs nothing")
+      ->expected(2);
+  command->callback([a] {
+    if (!a->compare.empty()) {
+      fmt::print("{}", comparison_table(read_ops(a->compare[0]), read_ops(a->compare[1])));
+      return;
+    }
+    AZ_CHECK(!a->model.empty() && !a->mode.empty(),
+             "profile: wants MODEL and infer or train, or --compare A.json B.json; see azimuth profile --help");
+    run_profile(*a);
+  });
+}
+
+}  // namespace az::cli
