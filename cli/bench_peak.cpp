@@ -20,12 +20,14 @@
 namespace az::cli {
 namespace {
 
-/// Best of the rates, work per nanosecond, of `work(rounds)`; rounds are chosen so that ten of them take `seconds`.
+/// Best of five or more rates, work per nanosecond, of `work(rounds)`; so many rounds that each takes a twentieth of
+/// `seconds`, and as many rates as fit into them.
 template <class F>
 double best_rate(double seconds, const F& work) {
   using Clock = std::chrono::steady_clock;
   int64_t rounds = 1;
   double best = 0;
+  int counted = 0;
   const auto start = Clock::now();
   do {
     const auto begin = Clock::now();
@@ -36,7 +38,8 @@ double best_rate(double seconds, const F& work) {
       continue;
     }
     best = std::max(best, done / s);
-  } while (std::chrono::duration<double>(Clock::now() - start).count() < seconds || best == 0);
+    ++counted;
+  } while (std::chrono::duration<double>(Clock::now() - start).count() < seconds || counted < 5);
   return best / 1e9;
 }
 
@@ -61,8 +64,9 @@ void measure_processor(Peaks& peaks, double seconds) {
     peaks.bf16_gflops =
         best_rate(seconds, [](int64_t rounds) { return cpu::run_peak_loop(cpu::PeakLoop::bf16, rounds); });
   const auto copies = [&](int64_t bytes) {
-    const int64_t each = bytes / 64 * 64;
-    return each <= 0 ? 0 : best_rate(seconds, [&](int64_t rounds) { return cpu::run_copy_loop(each, rounds); });
+    if (bytes <= 0) return 0.0;
+    cpu::CopyLoop loop(bytes);
+    return best_rate(seconds, [&](int64_t rounds) { return loop.run(rounds); });
   };
   const cpu::CacheSizes caches = cpu::cache_sizes();  // a source and a target fill half of each
   peaks.level2_gb_s = copies(caches.level2 / 4);

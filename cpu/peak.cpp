@@ -5,7 +5,7 @@
 
 #include <atomic>
 #include <cstring>
-#include <vector>
+#include <iterator>
 
 #include "tensor/error.h"
 
@@ -119,21 +119,27 @@ CacheSizes cache_sizes() {
 #endif
 }
 
-double run_copy_loop(int64_t bytes, int64_t rounds) {
-  int threads = 1;
-#pragma omp parallel
+CopyLoop::CopyLoop(int64_t bytes) : threads_(static_cast<size_t>(omp_get_max_threads())) {
+#pragma omp parallel num_threads(static_cast <int>(threads_.size()))
   {
-    const auto count = static_cast<size_t>(bytes);
-    std::vector<char> from(count, 1), to(count, 2);
-    for (int64_t r = 0; r < rounds; ++r) {
-      std::memcpy(to.data(), from.data(), count);
-      std::atomic_signal_fence(std::memory_order_seq_cst);
-      std::swap(from, to);
-    }
-#pragma omp single
-    threads = omp_get_num_threads();
+    Buffers& own = threads_[static_cast<size_t>(omp_get_thread_num())];
+    own.from.assign(static_cast<size_t>(bytes), 1);
+    own.to.assign(static_cast<size_t>(bytes), 2);
   }
-  return 2.0 * static_cast<double>(bytes * rounds) * threads;
+}
+
+double CopyLoop::run(int64_t rounds) {
+#pragma omp parallel num_threads(static_cast <int>(threads_.size()))
+  {
+    Buffers& own = threads_[static_cast<size_t>(omp_get_thread_num())];
+    for (int64_t r = 0; r < rounds; ++r) {
+      std::memcpy(own.to.data(), own.from.data(), own.to.size());
+      std::atomic_signal_fence(std::memory_order_seq_cst);  // or one copy would do for all
+      std::memcpy(own.from.data(), own.to.data(), own.to.size());
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+  }
+  return 4.0 * static_cast<double>(threads_[0].to.size()) * static_cast<double>(rounds * std::ssize(threads_));
 }
 
 }  // namespace az::cpu

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace az::cpu {
 
@@ -23,8 +24,18 @@ struct CacheSizes {
 };
 CacheSizes cache_sizes();
 
-/// Every OpenMP thread copies `rounds` times a buffer of its own of `bytes` (a multiple of 64) to another; returns the
-/// bytes read and written by all of them.
-double run_copy_loop(int64_t bytes, int64_t rounds);
+/// A buffer of `bytes` and another for each OpenMP thread, written to by that thread.
+class CopyLoop {
+ public:
+  explicit CopyLoop(int64_t bytes);
+  /// Every thread copies its buffer to the other and back, `rounds` times; returns the bytes read and written by all.
+  double run(int64_t rounds);
+
+ private:
+  struct Buffers {
+    std::vector<char> from, to;
+  };
+  std::vector<Buffers> threads_;
+};
 
 }  // namespace az::cpu

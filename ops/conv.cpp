@@ -169,8 +169,6 @@ struct Conv2dNode final : Node {
 
 /// Computes y; returns the weights in the form that the data gradient takes on the CUDA device.
 Tensor forward(const ConvShape& d, const Tensor& x, const Tensor& w, const Epilogue& e, Tensor& y) {
-  const ProfileSpan span(x.device(), "conv2d",
-                         [&] { return conv_detail(d, ConvSpan::forward, x, w.storage_id(), e.residual.defined()); });
   return on_device_bf16(
       "conv2d", x,
       [&](auto t) {
@@ -267,6 +265,8 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, co
                        {.bias = e.bias, .residual = residual, .relu = e.relu}),
                 DType::bf16);
   }
+  const ProfileSpan span(x.device(), "conv2d",
+                         [&] { return conv_detail(d, ConvSpan::forward, x, w.storage_id(), e.residual.defined()); });
   Tensor y = Tensor::empty({d.n, d.oh(), d.ow(), d.k}, x.dtype(), x.device());
   x.device().count_flops(d.flops());
   const Tensor packed = forward(d, x, w, e, y);

@@ -79,6 +79,7 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "metrics",
                                              "convert",
                                              "bench",
+                                             "profile",
                                              "report",
                                              "synth",
                                              "info",
