@@ -139,7 +139,8 @@ void run_profile(const Arguments& a) {
   const auto device = make_device(a.device, false, !a.direct);
   WorkloadOptions options{.model = a.model, .train = a.mode == "train", .batch = a.batch, .graphs = false};
   std::tie(options.height, options.width) = parse_size("profile", a.size);
-  options.activations = activation_dtype(a.dtype, *device, options.train ? DType::bf16 : DType::f32);
+  options.activations =
+      options.train ? training_dtype(a.dtype, *device) : activation_dtype(a.dtype, *device, DType::f32);
   if (a.peak.empty()) fmt::print(stderr, "measuring the machine's peaks\n");
   // On a device of their own, whose buffers are gone before the step's memory is looked at.
   const Peaks peaks = a.peak.empty() ? measure_peaks(*make_device(a.device), /*seconds=*/1) : read_peaks(a.peak);
