@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <tuple>
@@ -15,8 +16,10 @@
 #include "cli/bench_model.h"
 #include "cli/bench_overhead.h"
 #include "cli/bench_peak.h"
+#include "cli/bench_scaling.h"
 #include "cli/polarmask.h"
 #include "tensor/error.h"
+#include "tensor/file.h"
 
 namespace az::cli {
 namespace {
@@ -186,6 +189,57 @@ void add_overhead(CLI::App& bench) {
   });
 }
 
+void run_scaling(const ScalingOptions& options, const std::filesystem::path& out, bool json) {
+  const ScalingBench bench = bench_scaling(options);
+  nlohmann::ordered_json result = nlohmann::ordered_json::array();
+  if (!json) fmt::print("{:>6} {:>11} {:>10} {:>12} {:>8}\n", "images", "size", "ms", "tensors MB", "RSS MB");
+  for (const auto& points : {bench.batches, bench.sizes})
+    for (const ScalingPoint& p : points) {
+      const std::string size = fmt::format("{}x{}", p.height, p.width);
+      if (!json) fmt::print("{:>6} {:>11} {:>10.1f} {:>12.1f} {:>8.0f}\n", p.batch, size, p.ms, p.tensors_mb, p.rss_mb);
+      result.push_back(
+          {{"images", p.batch}, {"size", size}, {"ms", p.ms}, {"tensors_mb", p.tensors_mb}, {"peak_rss_mb", p.rss_mb}});
+    }
+  if (json) fmt::print("{}\n", result.dump());
+  if (out.empty()) return;
+  const auto [time, memory] = scaling_charts(bench, options.model + (options.train ? " train" : " infer"));
+  std::filesystem::create_directories(out);
+  const std::string stem = options.train ? "train" : "infer";
+  write_file(out / ("scaling_" + stem + "_time.svg"), time);
+  write_file(out / ("scaling_" + stem + "_memory.svg"), memory);
+}
+
+void add_scaling(CLI::App& bench) {
+  struct ScalingArguments {
+    ScalingOptions options;
+    std::string mode, sizes, out;
+    int threads = 0;
+    bool json = false;
+  };
+  const auto a = std::make_shared<ScalingArguments>();
+  CLI::App* command =
+      bench.add_subcommand("scaling", "how time and memory of PolarMask grow with the pictures' number and size");
+  command->add_option("MODE", a->mode, "infer or train")->required()->check(CLI::IsMember({"infer", "train"}));
+  command->add_option("--batches", a->options.batches, "pictures a step, of the second size")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024))
+      ->default_str("1,2,4,8");
+  command->add_option("--sizes", a->sizes, "HxW,HxW,… of one picture")
+      ->default_str("200x336,400x672,800x1344,1600x2688; to train 96x160,192x320,384x640,768x1280");
+  command->add_option("--seconds", a->options.seconds, "a measurement, at least three runs")->capture_default_str();
+  command->add_option("--threads", a->threads, "OpenMP threads; 0: all")->check(CLI::Range(0, 1024));
+  command->add_option("--out", a->out, "DIR for two charts with the fitted exponents");
+  command->add_flag("--json", a->json, "a JSON array on stdout");
+  command->callback([a] {
+    if (a->threads > 0) omp_set_num_threads(a->threads);
+    a->options.train = a->mode == "train";
+    if (a->sizes.empty())
+      a->sizes = a->options.train ? "96x160,192x320,384x640,768x1280" : "200x336,400x672,800x1344,1600x2688";
+    a->options.sizes = parse_sizes(a->sizes);
+    run_scaling(a->options, a->out, a->json);
+  });
+}
+
 void set_threads(Arguments& a) {
   if (a.threads > 0) omp_set_num_threads(a.threads);
   a.threads = omp_get_max_threads();
@@ -234,6 +288,7 @@ void add_bench_command(CLI::App& app) {
   add_coco_eval(*bench);
   add_kernels(*bench);
   add_overhead(*bench);
+  add_scaling(*bench);
   CLI::App* peak = common(bench->add_subcommand(
       "peak", "what this machine reaches: multiply-adds, matrix product, copies in caches and memory"));
   peak->add_option("--device", a->device, "auto, cpu or cuda");

@@ -205,8 +205,7 @@ void add_profile_command(CLI::App& app) {
       fmt::print("{}", comparison_table(read_ops(a->compare[0]), read_ops(a->compare[1])));
       return;
     }
-    AZ_CHECK(!a->model.empty() && !a->mode.empty(),
-             "profile: wants MODEL and infer or train, or --compare A.json B.json; see azimuth profile --help");
+    if (a->mode.empty()) throw CLI::RequiredError("MODEL and infer or train, or --compare A.json B.json");
     run_profile(*a);
   });
 }

@@ -18,6 +18,8 @@ struct ChartOptions {
   std::string x_label;
   bool from_zero = false;  // whether y begins at 0 where all values are above it
   bool log_y = false;      // points at or below 0 are left out then
+  bool log_x = false;      // likewise
+  bool marks = false;      // a dot at every point
   /// Share of the past in a running mean drawn over the faint raw line, 0 (no smoothing) to under 1.
   double smoothing = 0;
   int width_px = 480;
