@@ -16,8 +16,11 @@
 #include "cli/bench_peak.h"
 #include "cli/polarmask.h"
 #include "cli/profile_files.h"
+#include "cli/profile_kernels.h"
 #include "cli/profile_table.h"
 #include "cli/workload.h"
+#include "cuda/build.h"
+#include "cuda/kernel_records.h"
 #include "eval/roofline_chart.h"
 #include "nn/module.h"
 #include "tensor/error.h"
@@ -81,8 +84,20 @@ double median_ms(Steps& steps, int count) {
   return times[times.size() / 2];
 }
 
-std::vector<ProfiledStep> profiled(Steps& steps, Device& device, int count) {
+/// Records a GPU's kernels, or says once why not.
+std::unique_ptr<cuda::KernelRecorder> kernel_recorder(const Device& device) {
+  if (device.kind() == DeviceKind::cpu || cuda::kEmulated) return nullptr;
+  try {
+    return std::make_unique<cuda::KernelRecorder>();
+  } catch (const Error& error) {
+    fmt::print(stderr, "note: {}; the profile has ops but no kernels\n", error.what());
+    return nullptr;
+  }
+}
+
+std::vector<ProfiledStep> profiled(Steps& steps, Device& device, int count, std::vector<cuda::KernelRecord>& kernels) {
   Profiler profiler(device);
+  const auto recorder = kernel_recorder(device);
   std::vector<ProfiledStep> found;
   for (int i = 0; i < count; ++i) {
     ProfiledStep step;
@@ -92,6 +107,7 @@ std::vector<ProfiledStep> profiled(Steps& steps, Device& device, int count) {
     step.spans = profiler.take();
     found.push_back(std::move(step));
   }
+  if (recorder) kernels = recorder->take();
   return found;
 }
 
@@ -118,11 +134,10 @@ std::vector<eval::Roof> roofs_of(const Peaks& p) {
 }
 
 void write_files(const std::filesystem::path& folder, const ProfileSubject& subject, const Peaks& peaks,
-                 const std::vector<ProfiledStep>& steps, const std::vector<ProfileRow>& rows,
-                 const LayerNames& layers) {
+                 const nlohmann::ordered_json& trace, const std::vector<ProfileRow>& rows) {
   std::filesystem::create_directories(folder);
   write_file(folder / "ops.json", ops_json(subject, peaks, rows).dump(1) + "\n");
-  write_file(folder / "trace.json", trace_json(subject.title(), steps, layers).dump() + "\n");
+  write_file(folder / "trace.json", trace.dump() + "\n");
   write_file(folder / "roofline.svg",
              eval::roofline_chart(dots_of(regrouped(rows, GroupBy::op)), roofs_of(peaks), subject.title()));
   fmt::print(stderr, "wrote {}: ops.json, trace.json, roofline.svg\n", folder.string());
@@ -150,7 +165,8 @@ void run_profile(const Arguments& a) {
   steps.run();
   steps.run();
   const double plain_ms = median_ms(steps, a.steps);
-  const auto found = profiled(steps, *device, a.steps);
+  std::vector<cuda::KernelRecord> kernels;
+  const auto found = profiled(steps, *device, a.steps, kernels);
   steps.work().check();
   const LayerNames layers = layer_names(steps.work().network());
   const auto rows = profile_rows(found, layers, GroupBy::everything);
@@ -172,7 +188,11 @@ void run_profile(const Arguments& a) {
   fmt::print("peaks: f32 {:.0f} GFLOP/s, bf16 {:.0f}, memory {:.1f} GB/s, level 3 {:.1f}, level 2 {:.1f}\n\n",
              peaks.f32_gflops, peaks.bf16_gflops, peaks.memory_gb_s, peaks.level3_gb_s, peaks.level2_gb_s);
   fmt::print("{}", profile_table(regrouped(rows, group_by(a.by)), subject.step_ms, peaks, static_cast<size_t>(a.rows)));
-  if (!a.out.empty()) write_files(a.out, subject, peaks, found, rows, layers);
+  if (!kernels.empty()) fmt::print("\n{}", kernel_table(kernel_rows(kernels, a.steps), subject.step_ms));
+  if (a.out.empty()) return;
+  auto trace = trace_json(subject.title(), found, layers);
+  if (!kernels.empty()) add_kernels(trace, kernels);
+  write_files(a.out, subject, peaks, trace, rows);
 }
 
 }  // namespace

@@ -23,6 +23,9 @@ class ProfileClock {
   virtual int64_t ns(int64_t mark) = 0;
   /// Forgets the marks.
   virtual void clear() = 0;
+  /// Begins and ends a range for the device's own tools; `name` outlives it.
+  virtual void enter(const char* name) { static_cast<void>(name); }
+  virtual void leave() {}
 };
 
 /// A place where tensors live. Outlives every tensor made on it; `main` and each test own theirs.

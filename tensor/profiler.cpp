@@ -76,6 +76,7 @@ int64_t Profiler::begin(const char* name, SpanDetail detail) {
                  .allocated_bytes = allocated,
                  .detail = std::move(detail)};
   on.open = index;
+  if (record.by_device) clock_->enter(name);
   record.span.begin_ns = record.by_device ? clock_->mark() : host_ns() - host_zero_ns_;
   return index;
 }
@@ -86,6 +87,7 @@ void Profiler::end(int64_t span) noexcept {
   Record& record = records_[static_cast<size_t>(span - first_)];
   try {
     record.span.end_ns = record.by_device ? clock_->mark() : host_ns() - host_zero_ns_;
+    if (record.by_device) clock_->leave();
   } catch (...) {  // a driver that fails says so at the next launch; a destructor must not
     record.span.end_ns = record.span.begin_ns;
   }

@@ -13,6 +13,7 @@
 
 #include "cli/bench_peak.h"
 #include "cli/profile_files.h"
+#include "cli/profile_kernels.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
 #include "tests/support/shell.h"
@@ -64,14 +65,14 @@ std::string trace_fault(const nlohmann::json& trace) {
     double end;
   };
   std::map<int, std::vector<Open>> open;
-  double last = -1;
+  std::map<int, double> last;
   constexpr double kRounding_us = 1e-3;
   for (const auto& e : trace["traceEvents"]) {
     if (e["ph"] != "X") continue;
     const double begin = e["ts"], end = begin + e["dur"].get<double>();
-    if (begin < last) return fmt::format("{} begins before what stands above it", e["name"].dump());
+    if (begin < last[e["tid"]]) return fmt::format("{} begins before what stands above it", e["name"].dump());
     if (end < begin) return fmt::format("{} ends before it begins", e["name"].dump());
-    last = begin;
+    last[e["tid"]] = begin;
     auto& stack = open[e["tid"]];
     while (!stack.empty() && stack.back().end <= begin + kRounding_us) stack.pop_back();
     if (!stack.empty() && end > stack.back().end + kRounding_us)
@@ -162,6 +163,29 @@ TEST_CASE("traces are sorted and nested") {
   ProfiledStep broken = made_up_step();
   broken.spans[2].begin_ns = 5 * kMs;
   CHECK(trace_fault(trace_json("broken", {broken}, {})) != "");
+}
+
+TEST_CASE("kernel records become rows and a track") {
+  CHECK(readable_kernel("_ZN2az4cuda10map_kernelIfEEvPKfPfl") == "az::cuda::map_kernel<float>");
+  CHECK(readable_kernel("_ZN12_GLOBAL__N_110pad_kernelEPf") == "(anonymous namespace)::pad_kernel");
+  CHECK(readable_kernel("sm90_xmma_fprop") == "sm90_xmma_fprop");
+  const std::vector<cuda::KernelRecord> records{{"b", 0, 1 * kMs, {1, 1, 1}, {32, 1, 1}, 40, 1024},
+                                                {"a", 2 * kMs, 5 * kMs, {9, 1, 1}, {64, 1, 1}, 16, 0},
+                                                {"b", 6 * kMs, 7 * kMs, {1, 1, 1}, {32, 1, 1}, 48, 2048}};
+  const auto rows = kernel_rows(records, 2);
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].name == "a");
+  CHECK(rows[0].ms == doctest::Approx(1.5));
+  CHECK(rows[0].calls == doctest::Approx(0.5));
+  CHECK(rows[1].ms == doctest::Approx(1));
+  CHECK(rows[1].registers == 48);
+  CHECK(rows[1].shared_bytes == 2048);
+  CHECK(kernel_table(rows, 10).find("15.0 %") != std::string::npos);
+  auto trace = trace_json("made up", {made_up_step()}, {});
+  const size_t before = trace["traceEvents"].size();
+  add_kernels(trace, records);
+  CHECK(trace["traceEvents"].size() == before + 4);
+  CHECK(trace_fault(trace) == "");
 }
 
 TEST_CASE("profiles and peaks are read back, and broken ones are refused") {
