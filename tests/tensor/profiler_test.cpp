@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -99,7 +100,7 @@ TEST_CASE("threads report on tracks of their own, and open spans stay for the ne
 TEST_CASE("a device has one profiler at a time") {
   cpu::CpuDevice device;
   const Profiler profiler(device);
-  CHECK_THROWS_WITH_AS(Profiler(device), doctest::Contains("has one already"), Error);
+  CHECK_THROWS_WITH_AS(std::make_unique<Profiler>(device), doctest::Contains("has one already"), Error);
   CHECK(device.profiler() == &profiler);
 }
 
