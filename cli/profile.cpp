@@ -11,13 +11,13 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
-#include "autograd/node.h"
 #include "cli/arguments.h"
 #include "cli/bench_peak.h"
 #include "cli/polarmask.h"
 #include "cli/profile_files.h"
 #include "cli/profile_kernels.h"
 #include "cli/profile_table.h"
+#include "cli/profile_work.h"
 #include "cli/workload.h"
 #include "cuda/build.h"
 #include "cuda/kernel_records.h"
@@ -31,7 +31,7 @@ namespace {
 
 struct Arguments {
   std::string model, mode, size = "800x1333", device = "auto", dtype = "auto", by = "op", out, peak;
-  std::vector<std::string> compare;
+  std::vector<std::string> compare, overrides;
   int64_t batch = 1;
   int threads = 0, steps = 5, rows = 30;
   bool direct = false;
@@ -44,42 +44,16 @@ LayerNames layer_names(nn::Module& network) {
   return names;
 }
 
-/// The work of a step with what follows it: an inference's outputs are decoded, on the host.
-class Steps {
- public:
-  Steps(const WorkloadOptions& options, Device& device)
-      : work_(options, device), device_(device), decodes_(!options.train && device.kind() == DeviceKind::cpu) {
-    if (!decodes_) return;
-    outputs_ = work_.outputs();
-    threshold_ = threshold_for(outputs_, 2000);
-  }
-
-  void run() {
-    work_.step();
-    if (decodes_) {
-      const ProfilePhase phase(device_, Phase::output);
-      const ProfileSpan span(device_, "postprocess");
-      postprocess_first(outputs_, whole_picture(work_.height(), work_.width()), threshold_);
-    }
-    device_.synchronise();
-  }
-  Workload& work() { return work_; }
-
- private:
-  Workload work_;
-  Device& device_;
-  bool decodes_;
-  models::PolarOutputs outputs_;
-  float threshold_ = 0;
-};
-
-double median_ms(Steps& steps, int count) {
+double median_ms(ProfileWork& work, int count) {
   std::vector<double> times;
+  work.begin();
+  for (int i = 0; i < 2; ++i) work.run();  // to warm up
   for (int i = 0; i < count; ++i) {
     const auto begin = std::chrono::steady_clock::now();
-    steps.run();
+    work.run();
     times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
   }
+  work.end();
   std::ranges::sort(times);
   return times[times.size() / 2];
 }
@@ -95,18 +69,21 @@ std::unique_ptr<cuda::KernelRecorder> kernel_recorder(const Device& device) {
   }
 }
 
-std::vector<ProfiledStep> profiled(Steps& steps, Device& device, int count, std::vector<cuda::KernelRecord>& kernels) {
+std::vector<ProfiledStep> profiled(ProfileWork& work, Device& device, int count,
+                                   std::vector<cuda::KernelRecord>& kernels) {
   Profiler profiler(device);
   const auto recorder = kernel_recorder(device);
   std::vector<ProfiledStep> found;
+  work.begin();
   for (int i = 0; i < count; ++i) {
     ProfiledStep step;
     step.begin_ns = profiler.now_ns();
-    steps.run();
+    work.run();
     step.end_ns = profiler.now_ns();
     step.spans = profiler.take();
     found.push_back(std::move(step));
   }
+  work.end();
   if (recorder) kernels = recorder->take();
   return found;
 }
@@ -161,23 +138,22 @@ void run_profile(const Arguments& a) {
   const Peaks peaks = a.peak.empty() ? measure_peaks(*make_device(a.device), /*seconds=*/1) : read_peaks(a.peak);
   fmt::print(stderr, "running {} {} {}: two steps to warm up, {} without the profiler, {} with it\n", a.model, a.mode,
              a.size, a.steps, a.steps);
-  Steps steps(options, *device);
-  steps.run();
-  steps.run();
-  const double plain_ms = median_ms(steps, a.steps);
+  const bool configured = a.model.ends_with(".toml");
+  AZ_CHECK(!configured || options.train, "profile: {} is a configuration, which is for train", a.model);
+  const auto work = configured ? configured_training(a.model, a.overrides, *device, options.activations)
+                               : made_up_work(options, *device);
+  const double plain_ms = median_ms(*work, a.steps);
   std::vector<cuda::KernelRecord> kernels;
-  const auto found = profiled(steps, *device, a.steps, kernels);
-  steps.work().check();
-  const LayerNames layers = layer_names(steps.work().network());
+  const auto found = profiled(*work, *device, a.steps, kernels);
+  work->check();
+  const LayerNames layers = layer_names(work->network());
   const auto rows = profile_rows(found, layers, GroupBy::everything);
   ProfileSubject subject{
       .model = a.model,
       .mode = a.mode,
       .dtype = dtype_name(options.activations),
       .device = device->name(),
-      .height = steps.work().height(),
-      .width = steps.work().width(),
-      .batch = a.batch,
+      .size = work->size(),
       .threads = omp_get_max_threads(),
       .steps = a.steps,
       .step_ms = mean_step_ms(found),
@@ -201,10 +177,13 @@ void add_profile_command(CLI::App& app) {
   const auto a = std::make_shared<Arguments>();
   CLI::App* command =
       app.add_subcommand("profile", "where a step's time goes, op by op, beside what the machine can do");
-  command->add_option("MODEL", a->model, "polarmask-r50, polarmask-r101 or polarmask-x101");
+  command->add_option(
+      "MODEL", a->model,
+      "polarmask-r50, polarmask-r101 or polarmask-x101; or to train a configuration, FILE.toml, with its data");
   command->add_option("MODE", a->mode, "infer or train")->check(CLI::IsMember({"infer", "train"}));
   command->add_option("--size", a->size, "HxW in pixels; padded to multiples of 32")->capture_default_str();
   command->add_option("--batch", a->batch, "pictures a step")->check(CLI::Range(1, 1024))->capture_default_str();
+  command->add_option("--set", a->overrides, "with a configuration: key=value, as train takes them");
   command->add_option("--steps", a->steps, "steps profiled, and as many timed without the profiler")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

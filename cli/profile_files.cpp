@@ -75,7 +75,7 @@ Json event(const Span& s, const LayerNames& layers) {
 }  // namespace
 
 std::string ProfileSubject::title() const {
-  return fmt::format("{} {} {}x{}x{} {}, {}", model, mode, batch, height, width, dtype,
+  return fmt::format("{} {} {} {}, {}", model, mode, size, dtype,
                      device == "cpu" ? fmt::format("{} thread{}", threads, threads == 1 ? "" : "s") : device);
 }
 
@@ -89,11 +89,18 @@ Json ops_json(const ProfileSubject& s, const Peaks& peaks, const std::vector<Pro
     entry["roofline_ms"] = roofline_ms(row, peaks);
     list.push_back(std::move(entry));
   }
-  return {{"model", s.model},           {"mode", s.mode},         {"height", s.height},
-          {"width", s.width},           {"batch", s.batch},       {"dtype", s.dtype},
-          {"device", s.device},         {"threads", s.threads},   {"steps", s.steps},
-          {"step_ms", s.step_ms},       {"plain_ms", s.plain_ms}, {"peak_tensor_mb", s.peak_tensor_mb},
-          {"peaks", peaks_json(peaks)}, {"ops", std::move(list)}};
+  return {{"model", s.model},
+          {"mode", s.mode},
+          {"size", s.size},
+          {"dtype", s.dtype},
+          {"device", s.device},
+          {"threads", s.threads},
+          {"steps", s.steps},
+          {"step_ms", s.step_ms},
+          {"plain_ms", s.plain_ms},
+          {"peak_tensor_mb", s.peak_tensor_mb},
+          {"peaks", peaks_json(peaks)},
+          {"ops", std::move(list)}};
 }
 
 std::vector<ProfileRow> read_ops(const std::string& file) {

@@ -12,7 +12,7 @@ namespace az::cli {
 /// What a profile is of, for titles and for its file.
 struct ProfileSubject {
   std::string model, mode, dtype, device;
-  int64_t height = 0, width = 0, batch = 0;  ///< pixels of the padded input
+  std::string size;  ///< "1x800x1344": pictures, height and width of the padded input
   int threads = 0;
   int64_t steps = 0;
   double step_ms = 0;         ///< mean wall time with the profiler
