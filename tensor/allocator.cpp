@@ -49,6 +49,7 @@ void* Allocator::allocate(int64_t bytes) {
   // Blocks of the slab are not fenced: a captured graph goes on using them after their tensors are gone.
   if (!live_[block].in_slab) memory_->fence(block, bytes, rounded);
   stats_.live_bytes += rounded;
+  stats_.allocated_bytes += rounded;
   stats_.peak_live_bytes = std::max(stats_.peak_live_bytes, stats_.live_bytes);
   return block;
 }
