@@ -30,6 +30,7 @@ enum class ConvPass : uint8_t { forward, backward_data, backward_weights };
 struct ConvKey {
   ConvShape shape;
   ConvPass pass = ConvPass::forward;
+  dnnl::memory::data_type type = dnnl::memory::data_type::f32;  ///< of maps and packed weights
   bool bias = false, residual = false, relu = false;
   bool operator==(const ConvKey&) const = default;
 };
@@ -51,6 +52,22 @@ struct WinogradPacked {
   uint64_t used = 0;  ///< the count of uses at the last one
 };
 
+/// The three passes of cpu/conv.h by oneDNN's direct convolution; T is float, or bf16 with `identity.rounded`.
+template <class T>
+void dnn_conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const float* w, const float* scale,
+                      const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y);
+template <class T>
+void dnn_conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const float* w, const float* scale,
+                            const WeightIdentity& identity, T* dx);
+template <class T>
+void dnn_conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, float* dw);
+
+/// w times scale [k], perhaps rounded to what bf16 holds; empty where that is w itself.   w [k,r,s,c/groups]
+std::vector<float> factored_weights(const ConvShape& shape, const float* w, const float* scale, bool rounded);
+
+/// The shapes and settings, for messages.
+std::string conv_geometry(const ConvShape& shape);
+
 class CpuDevice::Dnn {
  public:
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
@@ -64,7 +81,8 @@ class CpuDevice::Dnn {
   std::map<std::pair<uint64_t, WinogradWeights>, WinogradPacked> winograd;
   uint64_t winograd_uses = 0;
   HugeBuffer winograd_scratch;
-  HugeBuffer winograd_unkept;  // weights without an identity, transformed at each call
+  HugeBuffer winograd_unkept;         // weights without an identity, transformed at each call
+  std::array<HugeBuffer, 3> widened;  // bf16 maps as f32, where bf16 cannot be multiplied
   /// Matrix products by batch, m, n, k and the two transpositions (cpu/matmul.cpp).
   std::map<std::array<int64_t, 6>, dnnl::matmul> products;
 
