@@ -26,7 +26,7 @@ AZ_VECTOR_INLINE void add_products(const float* const* x, const float* w, int64_
   Vector weights[kOutputs];
 #pragma GCC unroll 4
   for (int k = 0; k < kOutputs; ++k) weights[k] = load(w + k * w_stride + i);
-#pragma GCC unroll 4
+#pragma GCC unroll 6
   for (int p = 0; p < kPixels; ++p) {
     const Vector pixel = load(x[p] + i);
 #pragma GCC unroll 4
@@ -34,41 +34,36 @@ AZ_VECTOR_INLINE void add_products(const float* const* x, const float* w, int64_
   }
 }
 
-/// The sums from `half` on, as many as a register holds, of kPixels pixels from `first` on.
-template <class Simd, int kPixels, int kOutputs>
-AZ_VECTOR_INLINE void dot_lanes(const FewOutputsTile& t, int first, int half, float (&sums)[kPixels][kOutputs][kSums]) {
-  typename Simd::Vector sum[kPixels][kOutputs] = {};
-  for (int64_t tap = 0; tap < t.taps; ++tap) {
-    const float* x[kPixels];
-    for (int p = 0; p < kPixels; ++p) x[p] = t.x[(first + p) * t.taps + tap];
-    const float* w = t.w + tap * t.c;
-    int64_t i = half;
-    for (; i + Simd::kLanes <= t.c; i += kSums) add_products<Simd, true>(x, w, t.taps * t.c, i, 0, sum);
-    if (i < t.c) add_products<Simd, false>(x, w, t.taps * t.c, i, t.c - i, sum);
-  }
-  for (int p = 0; p < kPixels; ++p)
-    for (int k = 0; k < kOutputs; ++k) Simd::store(&sums[p][k][half], sum[p][k]);
-}
-
 template <class Simd, int kOutputs>
 AZ_VECTOR_TARGET void dot(FewOutputsTile& t) {
-  constexpr int kPixels = Simd::kLanes == kSums ? kFewPixels : kFewPixels / 2;  // as many as the registers allow
-  for (int first = 0; first < kFewPixels; first += kPixels) {
-    float sums[kPixels][kOutputs][kSums];
-    for (int half = 0; half < kSums; half += Simd::kLanes) dot_lanes<Simd>(t, first, half, sums);
-    for (int p = 0; p < kPixels; ++p)
-      for (int k = 0; k < kOutputs; ++k) {
-        float* sum = sums[p][k];
-        for (int n = kSums / 2; n > 0; n /= 2)
-          for (int i = 0; i < n; ++i) sum[i] += sum[i + n];
-        t.y[first + p][k] = sum[0];
-      }
+  float sums[kFewPixels][kOutputs][kSums];
+  for (int half = 0; half < kSums; half += Simd::kLanes) {
+    typename Simd::Vector sum[kFewPixels][kOutputs] = {};
+    for (int64_t tap = 0; tap < t.taps; ++tap) {
+      const float* x[kFewPixels];
+      for (int p = 0; p < kFewPixels; ++p) x[p] = t.x[p * t.taps + tap];
+      const float* w = t.w + tap * t.c;
+      int64_t i = half;
+      for (; i + Simd::kLanes <= t.c; i += kSums) add_products<Simd, true>(x, w, t.taps * t.c, i, 0, sum);
+      if (i < t.c) add_products<Simd, false>(x, w, t.taps * t.c, i, t.c - i, sum);
+    }
+#pragma GCC unroll 6
+    for (int p = 0; p < kFewPixels; ++p)
+#pragma GCC unroll 2
+      for (int k = 0; k < kOutputs; ++k) Simd::store(&sums[p][k][half], sum[p][k]);
   }
+  for (int p = 0; p < kFewPixels; ++p)
+    for (int k = 0; k < kOutputs; ++k) {
+      float* sum = sums[p][k];
+      for (int n = kSums / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; ++i) sum[i] += sum[i + n];
+      t.y[p][k] = sum[0];
+    }
 }
 
 template <class Simd>
 constexpr FewOutputsKernels make_kernels() {
-  return {{&dot<Simd, 1>, &dot<Simd, 2>, &dot<Simd, 3>, &dot<Simd, 4>}};
+  return {{&dot<Simd, 1>, &dot<Simd, 2>}};
 }
 
 }  // namespace az::cpu::few_outputs

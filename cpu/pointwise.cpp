@@ -41,8 +41,8 @@ class Product {
     const bool few = groups < 2 * threads;
     // Weights that fit into the second cache stay there while pixels pass group by group; larger ones are read once for
     // as many pixels as fit.
-    const int64_t sm=atoi(getenv("SM"))*1024, bl=atoi(getenv("BL"))*1024; const bool small = d_.c * columns_ <= sm;
-    const int64_t most = few ? groups : small ? 1 : std::max<int64_t>(bl / (kernels_.rows * d_.c), 1);
+    const bool small = d_.c * columns_ <= kSmall && d_.c <= kCopied;
+    const int64_t most = few ? groups : small ? 1 : std::max<int64_t>(kBlock / (kernels_.rows * d_.c), 1);
     const bool copies = d_.c >= kCopied && !few;
     const int64_t copy = copies ? most * kernels_.rows * copy_stride() : 0;
     float* memory = scratch.reserve(static_cast<size_t>(copy * threads));
@@ -58,7 +58,10 @@ class Product {
   }
 
  private:
-  static constexpr int64_t kSmall = 128 << 10;  // floats that leave room in a second cache of 1 MiB
+  static constexpr int64_t kSmall = 256 << 10;  // floats of weights that stay in a second cache of 1 MiB
+  static constexpr int64_t kBlock = 128 << 10;  // floats of inputs that leave room for the weights passing through
+  // From this many channels on the pixels of a group, a multiple of 2 KiB apart, would fight for the same sets of the
+  // first cache: they are copied first.
   static constexpr int64_t kCopied = 512;
 
   int64_t copy_stride() const { return (d_.c + 15) / 16 * 16 + 16; }
@@ -134,6 +137,8 @@ class Product {
 }  // namespace
 
 bool pointwise_fits(const ConvShape& d) { return d.r == 1 && d.s == 1 && d.padding == 0 && d.groups == 1; }
+
+bool pointwise_pays(const ConvShape& d) { return pointwise_fits(d) && d.c >= 16 && d.k >= 16; }
 
 size_t pointwise_packed_count(WinogradSimd simd, int64_t c, int64_t k) {
   return static_cast<size_t>(c * padded(k, lanes_of(simd)));

@@ -12,6 +12,8 @@ namespace az::cpu {
 
 /// Whether the convolution is of the kind: 1x1, no padding, no groups.
 bool pointwise_fits(const ConvShape& shape);
+/// Whether it is then faster than oneDNN's: a rule of the shape alone.
+bool pointwise_pays(const ConvShape& shape);
 
 /// Floats of the packed weights: the weights, output channels padded to whole vectors.
 size_t pointwise_packed_count(WinogradSimd simd, int64_t c, int64_t k);
