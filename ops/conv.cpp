@@ -1,5 +1,7 @@
 #include "ops/conv.h"
 
+#include <algorithm>
+
 #include "autograd/node.h"
 #include "cpu/conv.h"
 #include "cpu/elementwise.h"
@@ -272,6 +274,34 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, co
   x.device().count_flops(d.flops());
   const Tensor packed = forward(d, x, w, e, y);
   return autograd::record<Conv2dNode>(y, {x, w, e.bias, e.residual}, d, x, w, packed, e, y);
+}
+
+std::vector<Tensor> conv2d_levels(const std::vector<Tensor>& x, const Tensor& w, const Conv2dOptions& options,
+                                  const Epilogue& e) {
+  AZ_CHECK(!x.empty() && !e.residual.defined(), "conv2d_levels: {} maps{}; want one or more, and no residual", x.size(),
+           e.residual.defined() ? " and a residual" : "");
+  std::vector<Tensor> y;
+  const bool one_call = std::ranges::all_of(x, [](const Tensor& t) {
+    return t.defined() && t.device().kind() == DeviceKind::cpu && t.dtype() == DType::f32 && uses_dnn<float>(t);
+  });
+  if (!one_call) {
+    for (const Tensor& level : x) y.push_back(conv2d(level, w, options, e));
+    return y;
+  }
+  std::vector<ConvShape> shapes;
+  std::vector<cpu::ConvMaps<float>> maps;
+  for (const Tensor& level : x) {
+    const ConvShape& d = shapes.emplace_back(check_shapes(level, w, options, e));
+    check_same_device("conv2d_levels", x[0], level);
+    y.push_back(Tensor::empty({d.n, d.oh(), d.ow(), d.k}, DType::f32, level.device()));
+    maps.push_back({d.n, d.h, d.w, level.data<float>(), nullptr, y.back().mutable_data<float>()});
+    level.device().count_flops(d.flops());
+  }
+  cpu::conv_forward_levels<float>(cpu_device(x[0]), shapes[0], maps, w.data<float>(), data_or_null<float>(e.scale),
+                                  identity(w, e.scale), {data_or_null<float>(e.bias), nullptr, e.relu});
+  for (size_t i = 0; i < x.size(); ++i)
+    y[i] = autograd::record<Conv2dNode>(y[i], {x[i], w, e.bias, e.residual}, shapes[i], x[i], w, Tensor(), e, y[i]);
+  return y;
 }
 
 }  // namespace az::ops
