@@ -62,28 +62,15 @@ const float* winograd_weights(CpuDevice& device, WinogradWeights which, const Co
   return packed;
 }
 
-/// The identity of the weights beside maps of type T.
-template <class T>
-WeightIdentity rounded_for(WeightIdentity identity) {
-  if (std::is_same_v<T, bf16>) identity.rounded = true;
-  return identity;
-}
-
 void check(const char* op, const ConvShape& d) {
   AZ_CHECK(d.groups >= 1 && d.c % d.groups == 0 && d.k % d.groups == 0 && d.oh() >= 1 && d.ow() >= 1,
            "{}: impossible geometry: {}", op, conv_geometry(d));
 }
 
-}  // namespace
-
+/// Of maps that are f32, or bf16 on a processor that multiplies those.
 template <class T>
-void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const float* w, const float* scale,
-                  const WeightIdentity& named, const ConvEpilogue& epilogue, T* y) {
-  check("conv2d", shape);
-  if (shape.y_count() == 0) return;
-  const WeightIdentity identity = rounded_for<T>(named);
-  if constexpr (std::is_same_v<T, bf16>)
-    if (!device.bf16_products()) return widened_conv_forward(device, shape, x, w, scale, identity, epilogue, y);
+void fast_forward(CpuDevice& device, const ConvShape& shape, const T* x, const float* w, const float* scale,
+                  const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y) {
   if constexpr (std::is_same_v<T, float>)
     if (uses_winograd<T>(device, shape)) {
       const float* packed = winograd_weights(device, WinogradWeights::forward, shape, w, scale, identity);
@@ -93,13 +80,8 @@ void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const f
 }
 
 template <class T>
-void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const float* w, const float* scale,
-                        const WeightIdentity& named, T* dx) {
-  check("conv2d backward", shape);
-  if (shape.y_count() == 0) return device.fill_zero(dx, shape.x_count() * static_cast<int64_t>(sizeof(T)));
-  const WeightIdentity identity = rounded_for<T>(named);
-  if constexpr (std::is_same_v<T, bf16>)
-    if (!device.bf16_products()) return widened_conv_backward_data(device, shape, dy, w, scale, identity, dx);
+void fast_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const float* w, const float* scale,
+                        const WeightIdentity& identity, T* dx) {
   ConvShape transposed = shape;
   std::swap(transposed.c, transposed.k);
   if constexpr (std::is_same_v<T, float>)
@@ -110,22 +92,72 @@ void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, 
   dnn_conv_backward_data(device, shape, dy, w, scale, identity, dx);
 }
 
-template <class T>
-void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, float* dw) {
-  check("conv2d backward", shape);
-  if (shape.y_count() == 0) return device.fill_zero(dw, shape.w_count() * static_cast<int64_t>(sizeof(float)));
-  if constexpr (std::is_same_v<T, bf16>)
-    if (!device.bf16_products()) return widened_conv_backward_weights(device, shape, x, dy, dw);
-  dnn_conv_backward_weights(device, shape, x, dy, dw);
+/// The identity of the weights beside bf16 maps.
+WeightIdentity rounded(WeightIdentity identity) {
+  identity.rounded = true;
+  return identity;
 }
 
-#define AZ_INSTANTIATE(T)                                                                                 \
-  template void conv_forward<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*,       \
-                                const WeightIdentity&, const ConvEpilogue&, T*);                          \
-  template void conv_backward_data<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*, \
-                                      const WeightIdentity&, T*);                                         \
-  template void conv_backward_weights<T>(CpuDevice&, const ConvShape&, const T*, const T*, float*);
+}  // namespace
+
+template <class T>
+void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const Wide<T>* w, const Wide<T>* scale,
+                  const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y) {
+  check("conv2d", shape);
+  if (shape.y_count() == 0) return;
+  if constexpr (std::is_same_v<T, double>) {
+    conv_forward_plain(shape, x, w, scale, epilogue, y);
+  } else if constexpr (std::is_same_v<T, bf16>) {
+    const auto compute = device.bf16_products() ? fast_forward<bf16> : widened_conv_forward;
+    compute(device, shape, x, w, scale, rounded(identity), epilogue, y);
+  } else if (device.exact()) {
+    conv_forward_plain(shape, x, w, scale, epilogue, y);
+  } else {
+    fast_forward(device, shape, x, w, scale, identity, epilogue, y);
+  }
+}
+
+template <class T>
+void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const Wide<T>* w, const Wide<T>* scale,
+                        const WeightIdentity& identity, T* dx) {
+  check("conv2d backward", shape);
+  if (shape.y_count() == 0) return device.fill_zero(dx, shape.x_count() * static_cast<int64_t>(sizeof(T)));
+  if constexpr (std::is_same_v<T, double>) {
+    conv_backward_data_plain(shape, dy, w, scale, dx);
+  } else if constexpr (std::is_same_v<T, bf16>) {
+    const auto compute = device.bf16_products() ? fast_backward_data<bf16> : widened_conv_backward_data;
+    compute(device, shape, dy, w, scale, rounded(identity), dx);
+  } else if (device.exact()) {
+    conv_backward_data_plain(shape, dy, w, scale, dx);
+  } else {
+    fast_backward_data(device, shape, dy, w, scale, identity, dx);
+  }
+}
+
+template <class T>
+void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, Wide<T>* dw) {
+  check("conv2d backward", shape);
+  if (shape.y_count() == 0) return device.fill_zero(dw, shape.w_count() * static_cast<int64_t>(sizeof(Wide<T>)));
+  if constexpr (std::is_same_v<T, double>) {
+    conv_backward_weights_plain(shape, x, dy, dw);
+  } else if constexpr (std::is_same_v<T, bf16>) {
+    const auto compute = device.bf16_products() ? dnn_conv_backward_weights<bf16> : widened_conv_backward_weights;
+    compute(device, shape, x, dy, dw);
+  } else if (device.exact()) {
+    conv_backward_weights_plain(shape, x, dy, dw);
+  } else {
+    dnn_conv_backward_weights(device, shape, x, dy, dw);
+  }
+}
+
+#define AZ_INSTANTIATE(T)                                                                                     \
+  template void conv_forward<T>(CpuDevice&, const ConvShape&, const T*, const Wide<T>*, const Wide<T>*,       \
+                                const WeightIdentity&, const ConvEpilogue&, T*);                              \
+  template void conv_backward_data<T>(CpuDevice&, const ConvShape&, const T*, const Wide<T>*, const Wide<T>*, \
+                                      const WeightIdentity&, T*);                                             \
+  template void conv_backward_weights<T>(CpuDevice&, const ConvShape&, const T*, const T*, Wide<T>*);
 AZ_INSTANTIATE(float)
+AZ_INSTANTIATE(double)
 AZ_INSTANTIATE(bf16)
 #undef AZ_INSTANTIATE
 
