@@ -71,11 +71,10 @@ void check(const char* op, const ConvShape& d) {
 template <class T>
 void fast_forward(CpuDevice& device, const ConvShape& shape, const T* x, const float* w, const float* scale,
                   const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y) {
-  if constexpr (std::is_same_v<T, float>)
-    if (uses_winograd<T>(device, shape)) {
-      const float* packed = winograd_weights(device, WinogradWeights::forward, shape, w, scale, identity);
-      return winograd_forward(winograd_simd(), shape, x, packed, epilogue, device.dnn().winograd_scratch, y);
-    }
+  if (uses_winograd<T>(device, shape)) {
+    const float* packed = winograd_weights(device, WinogradWeights::forward, shape, w, scale, identity);
+    return winograd_forward(winograd_simd(), shape, x, packed, epilogue, device.dnn().winograd_scratch, y);
+  }
   dnn_conv_forward(device, shape, x, w, scale, identity, epilogue, y);
 }
 
@@ -84,11 +83,10 @@ void fast_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, 
                         const WeightIdentity& identity, T* dx) {
   ConvShape transposed = shape;
   std::swap(transposed.c, transposed.k);
-  if constexpr (std::is_same_v<T, float>)
-    if (uses_winograd<T>(device, transposed)) {
-      const float* packed = winograd_weights(device, WinogradWeights::backward_data, shape, w, scale, identity);
-      return winograd_forward(winograd_simd(), transposed, dy, packed, {}, device.dnn().winograd_scratch, dx);
-    }
+  if (uses_winograd<T>(device, transposed)) {
+    const float* packed = winograd_weights(device, WinogradWeights::backward_data, shape, w, scale, identity);
+    return winograd_forward(winograd_simd(), transposed, dy, packed, {}, device.dnn().winograd_scratch, dx);
+  }
   dnn_conv_backward_data(device, shape, dy, w, scale, identity, dx);
 }
 
