@@ -19,6 +19,7 @@ enum class Init : uint8_t {
 struct Builder {
   Device& device;
   uint64_t seed = 0;
+  bool blank = false;  ///< convolution weights are left unset: for a network that is loaded next
 };
 
 /// A convolution weight [k, r, s, c / groups], f32.
