@@ -68,13 +68,6 @@ const float* winograd_weights(CpuDevice& device, ConvAlgorithm algorithm, Winogr
   return packed;
 }
 
-/// The identity of the weights beside maps of type T.
-template <class T>
-WeightIdentity rounded_for(WeightIdentity identity) {
-  if (std::is_same_v<T, bf16>) identity.rounded = true;
-  return identity;
-}
-
 void check(const char* op, const ConvShape& d) {
   AZ_CHECK(d.groups >= 1 && d.c % d.groups == 0 && d.k % d.groups == 0 && d.oh() >= 1 && d.ow() >= 1,
            "{}: impossible geometry: {}", op, conv_geometry(d));
@@ -127,6 +120,13 @@ bool is_winograd(ConvAlgorithm algorithm) {
   return algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4;
 }
 
+/// The identity of the weights beside maps of type T: bf16 maps take them rounded.
+template <class T>
+WeightIdentity rounded_for(WeightIdentity identity) {
+  identity.rounded = std::is_same_v<T, bf16>;
+  return identity;
+}
+
 }  // namespace
 
 template <class T>
@@ -161,13 +161,6 @@ void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<con
     }
     dnn_conv_forward(device, d, m.x, w, scale, identity, after, m.y);
   }
-}
-
-template <class T>
-void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const float* w, const float* scale,
-                  const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y) {
-  const ConvMaps<T> maps{shape.n, shape.h, shape.w, x, static_cast<const T*>(epilogue.residual), y};
-  conv_forward_levels<T>(device, shape, {&maps, 1}, w, scale, identity, epilogue);
 }
 
 template <class T>
@@ -206,31 +199,67 @@ void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::sp
 }
 
 template <class T>
-void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const float* w, const float* scale,
-                        const WeightIdentity& identity, T* dx) {
-  const ConvMaps<T> maps{shape.n, shape.h, shape.w, dy, nullptr, dx};
-  conv_backward_data_levels<T>(device, shape, {&maps, 1}, w, scale, identity);
+void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const Wide<T>* w, const Wide<T>* scale,
+                  const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y) {
+  check("conv2d", shape);
+  if (shape.y_count() == 0) return;
+  if constexpr (std::is_same_v<T, double>) {
+    conv_forward_plain(shape, x, w, scale, epilogue, y);
+  } else {
+    if constexpr (std::is_same_v<T, float>)
+      if (device.exact()) return conv_forward_plain(shape, x, w, scale, epilogue, y);
+    const ConvMaps<T> maps{shape.n, shape.h, shape.w, x, static_cast<const T*>(epilogue.residual), y};
+    conv_forward_levels<T>(device, shape, {&maps, 1}, w, scale, identity, epilogue);
+  }
 }
 
 template <class T>
-void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, float* dw) {
+void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const Wide<T>* w, const Wide<T>* scale,
+                        const WeightIdentity& identity, T* dx) {
   check("conv2d backward", shape);
-  if (shape.y_count() == 0) return device.fill_zero(dw, shape.w_count() * static_cast<int64_t>(sizeof(float)));
-  if constexpr (std::is_same_v<T, bf16>)
-    if (!device.bf16_products()) return widened_conv_backward_weights(device, shape, x, dy, dw);
-  dnn_conv_backward_weights(device, shape, x, dy, dw);
+  if (shape.y_count() == 0) return device.fill_zero(dx, shape.x_count() * static_cast<int64_t>(sizeof(T)));
+  if constexpr (std::is_same_v<T, double>) {
+    conv_backward_data_plain(shape, dy, w, scale, dx);
+  } else {
+    if constexpr (std::is_same_v<T, float>)
+      if (device.exact()) return conv_backward_data_plain(shape, dy, w, scale, dx);
+    const ConvMaps<T> maps{shape.n, shape.h, shape.w, dy, nullptr, dx};
+    conv_backward_data_levels<T>(device, shape, {&maps, 1}, w, scale, identity);
+  }
 }
 
+template <class T>
+void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, Wide<T>* dw) {
+  check("conv2d backward", shape);
+  if (shape.y_count() == 0) return device.fill_zero(dw, shape.w_count() * static_cast<int64_t>(sizeof(Wide<T>)));
+  if constexpr (std::is_same_v<T, double>) {
+    conv_backward_weights_plain(shape, x, dy, dw);
+  } else if constexpr (std::is_same_v<T, bf16>) {
+    const auto compute = device.bf16_products() ? dnn_conv_backward_weights<bf16> : widened_conv_backward_weights;
+    compute(device, shape, x, dy, dw);
+  } else if (device.exact()) {
+    conv_backward_weights_plain(shape, x, dy, dw);
+  } else {
+    dnn_conv_backward_weights(device, shape, x, dy, dw);
+  }
+}
+
+#define AZ_INSTANTIATE(T)                                                                                     \
+  template void conv_forward<T>(CpuDevice&, const ConvShape&, const T*, const Wide<T>*, const Wide<T>*,       \
+                                const WeightIdentity&, const ConvEpilogue&, T*);                              \
+  template void conv_backward_data<T>(CpuDevice&, const ConvShape&, const T*, const Wide<T>*, const Wide<T>*, \
+                                      const WeightIdentity&, T*);                                             \
+  template void conv_backward_weights<T>(CpuDevice&, const ConvShape&, const T*, const T*, Wide<T>*);
+AZ_INSTANTIATE(float)
+AZ_INSTANTIATE(double)
+AZ_INSTANTIATE(bf16)
+#undef AZ_INSTANTIATE
+
 #define AZ_INSTANTIATE(T)                                                                                              \
-  template void conv_forward<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*,                    \
-                                const WeightIdentity&, const ConvEpilogue&, T*);                                       \
   template void conv_forward_levels<T>(CpuDevice&, const ConvShape&, std::span<const ConvMaps<T>>, const float*,       \
                                        const float*, const WeightIdentity&, const ConvEpilogue&);                      \
   template void conv_backward_data_levels<T>(CpuDevice&, const ConvShape&, std::span<const ConvMaps<T>>, const float*, \
-                                             const float*, const WeightIdentity&);                                     \
-  template void conv_backward_data<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*,              \
-                                      const WeightIdentity&, T*);                                                      \
-  template void conv_backward_weights<T>(CpuDevice&, const ConvShape&, const T*, const T*, float*);
+                                             const float*, const WeightIdentity&);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)
 #undef AZ_INSTANTIATE

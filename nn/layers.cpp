@@ -75,10 +75,10 @@ void Norm::fold() {
   folded_version_ = version;
 }
 
-Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, const Tensor& residual) {
+Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, Tensor residual) {
   if (options_.kind == NormKind::group) {
     const bool last = !residual.defined();
-    const Tensor y = ops::group_norm(conv.forward(x), weight_, bias_, options_.groups, options_.eps, relu && last);
+    Tensor y = ops::group_norm(conv.forward(x), weight_, bias_, options_.groups, options_.eps, relu && last);
     if (last) return y;
     return relu ? ops::relu(ops::add(y, residual)) : ops::add(y, residual);
   }
@@ -90,7 +90,7 @@ Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, const Tensor&
                            options_.eps, relu, residual);
   }
   fold();
-  return conv.forward(x, {.scale = scale_, .bias = shift_, .residual = residual, .relu = relu});
+  return conv.forward(x, {.scale = scale_, .bias = shift_, .residual = std::move(residual), .relu = relu});
 }
 
 }  // namespace az::nn

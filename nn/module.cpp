@@ -1,8 +1,10 @@
 #include "nn/module.h"
 
+#include <algorithm>
 #include <set>
 
 #include "autograd/node.h"
+#include "cpu/parallel.h"
 #include "tensor/error.h"
 #include "tensor/layout.h"
 
@@ -39,6 +41,22 @@ class SetTraining final : public Visitor {
   bool on_;
 };
 
+/// A file's tensor, convolution weights in OIHW, into one of ours.
+void load(const Tensor& value, Tensor& ours) {
+  const Tensor converted = value.to(ours.dtype());
+  const auto on_host = [](const Tensor& t) { return t.device().kind() == DeviceKind::cpu; };
+  if (value.rank() != 4) return ours.copy_from(converted);
+  if (!on_host(value) || !on_host(ours)) return ours.copy_from(oihw_to_ohwi(converted));
+  const int64_t bytes = dtype_bytes(ours.dtype()), row = ours.numel() / std::max<int64_t>(ours.dim(0), 1) * bytes;
+  const auto* from = static_cast<const char*>(converted.raw());
+  auto* to = static_cast<char*>(ours.mutable_raw());
+  constexpr int64_t kGrain_bytes = 65536;
+  cpu::parallel_for(ours.dim(0), kGrain_bytes / (row + 1) + 1, [&](int64_t begin, int64_t end) {
+    const Shape part{end - begin, value.dim(1), value.dim(2), value.dim(3)};
+    oihw_to_ohwi(from + begin * row, part, bytes, to + begin * row);
+  });
+}
+
 }  // namespace
 
 void Module::set_training(bool on) {
@@ -72,6 +90,15 @@ std::map<std::string, Tensor> state_dict(Module& module) {
   return state;
 }
 
+std::map<std::string, Shape> state_shapes(Module& module) {
+  std::map<std::string, Shape> shapes;
+  for (const Entry& e : entries(module)) {
+    const Tensor& t = *e.tensor;
+    shapes[e.name] = t.rank() == 4 ? Shape{t.dim(0), t.dim(3), t.dim(1), t.dim(2)} : t.shape();
+  }
+  return shapes;
+}
+
 LoadReport load_state_dict(Module& module, const std::map<std::string, Tensor>& state) {
   LoadReport report;
   std::set<std::string> used;
@@ -83,13 +110,13 @@ LoadReport load_state_dict(Module& module, const std::map<std::string, Tensor>& 
       continue;
     }
     used.insert(e.name);
-    const Tensor value =
-        (found->second.rank() == 4 ? oihw_to_ohwi(found->second) : found->second).to(e.tensor->dtype());
-    if (value.shape() == e.tensor->shape()) {
-      e.tensor->copy_from(value);
+    const Tensor& value = found->second;
+    const Shape shape = value.rank() == 4 ? oihw_to_ohwi(value.shape()) : value.shape();
+    if (shape == e.tensor->shape()) {
+      load(value, *e.tensor);
     } else {
       wrong += fmt::format("{}{} is {} in the file and {} in the network", wrong.empty() ? "" : "; ", e.name,
-                           value.shape().str(), e.tensor->shape().str());
+                           shape.str(), e.tensor->shape().str());
     }
   }
   AZ_CHECK(wrong.empty(), "load: shapes differ: {}", wrong);

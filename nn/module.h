@@ -58,6 +58,9 @@ void freeze(Module& module);
 /// The values by name, in PyTorch's layouts (OIHW), on the module's device and sharing no storage with it.
 std::map<std::string, Tensor> state_dict(Module& module);
 
+/// The shapes of those values.
+std::map<std::string, Shape> state_shapes(Module& module);
+
 /// What a load found.
 struct LoadReport {
   std::vector<std::string> missing;  ///< in the network, not in the file
