@@ -48,7 +48,8 @@ struct PackedWeights {
 struct WinogradPacked {
   WeightIdentity identity;
   HugeBuffer values;
-  uint64_t used = 0;  ///< the count of uses at the last one
+  bool ready = false;  ///< the values are of that identity; else it was only seen
+  uint64_t used = 0;   ///< the count of uses at the last one
 };
 
 class CpuDevice::Dnn {
