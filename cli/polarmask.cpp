@@ -112,11 +112,11 @@ StateDict read_weights(const std::string& file, Device& device) {
 void load_weights(models::PolarMask& network, StateDict weights, const std::string& file, bool whole) {
   Device& device = nn::entries(network).front().tensor->device();
   {
-    const train::Import import = train::import_names(std::exchange(weights, {}), nn::state_shapes(network));
+    train::Import import = train::import_names(std::exchange(weights, {}), nn::state_shapes(network));
     const std::string notes = import.str();
     AZ_CHECK(!whole || (import.missing.empty() && import.mismatched.empty()),
              "{}: not all of this network's weights:\n{}", file, notes);
-    nn::load_state_dict(network, import.tensors);
+    nn::load_state_dict(network, std::move(import.tensors));
     if (!notes.empty()) fmt::print(stderr, "{}: {}\n", file, notes);
   }
   device.allocator().trim();  // what the file's tensors took
