@@ -27,7 +27,10 @@ void accumulate(Tensor& sum, Tensor gradient) {
   }
   AZ_CHECK(sum.shape() == gradient.shape() && sum.dtype() == gradient.dtype(),
            "backward: gradients {} and {} of one tensor do not match", sum.str(), gradient.str());
-  Tensor total = Tensor::empty(sum.shape(), sum.dtype(), sum.device());
+  // What nobody else holds takes the total.
+  Tensor total = sum.unique()        ? sum
+                 : gradient.unique() ? gradient
+                                     : Tensor::empty(sum.shape(), sum.dtype(), sum.device());
   switch (sum.dtype()) {
     case DType::f32: add<float>(sum, gradient, total); break;
     case DType::bf16: add<bf16>(sum, gradient, total); break;

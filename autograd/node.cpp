@@ -22,6 +22,11 @@ const Tensor& Saved::get(const char* op) const {
   return tensor_;
 }
 
+Tensor* Node::leaf_sum(size_t input) {
+  if (!needs(input) || inputs_[input]->node || !inputs_[input]->grad.unique()) return nullptr;
+  return &inputs_[input]->grad;
+}
+
 bool grad_enabled() { return recording; }
 
 NoGrad::NoGrad() : before_(std::exchange(recording, false)) {}

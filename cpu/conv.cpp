@@ -6,7 +6,7 @@
 
 #include "cpu/dnn.h"
 #include "cpu/elementwise.h"
-#include "cpu/winograd.h"
+#include "cpu/winograd_filter_gradient.h"
 #include "tensor/error.h"
 
 namespace az::cpu {
@@ -223,17 +223,30 @@ void conv_backward_data(CpuDevice& device, const ConvShape& shape, const float* 
                                       {DNNL_ARG_DIFF_SRC, memory(plan.source, dnn.engine, dx)}});
 }
 
-void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const float* x, const float* dy, float* dw) {
+void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const float* x, const float* dy,
+                           const float* scale, bool add, float* dw) {
   check("conv2d backward", shape);
-  if (shape.y_count() == 0) return device.fill_zero(dw, shape.w_count() * static_cast<int64_t>(sizeof(float)));
+  if (shape.y_count() == 0) {
+    if (!add) device.fill_zero(dw, shape.w_count() * static_cast<int64_t>(sizeof(float)));
+    return;
+  }
   auto& dnn = device.dnn();
+  if (device.winograd() && winograd_simd() != WinogradSimd::none && winograd_fits(shape) &&
+      winograd_filter_gradient_pays(shape))
+    return winograd_filter_gradient(winograd_simd(), shape, x, dy, scale, add, dnn.winograd_scratch, dw);
   ConvPlan& plan = dnn.conv_plan({.shape = shape, .pass = ConvPass::backward_weights});
-  memory packed(plan.weights, dnn.engine);
+  const auto packed_floats = (plan.weights.get_size() + sizeof(float) - 1) / sizeof(float);
+  const auto count = static_cast<size_t>(shape.w_count());
+  float* scratch = dnn.winograd_scratch.reserve(packed_floats + count);
+  memory packed(plan.weights, dnn.engine, scratch);
   plan.primitive.execute(dnn.stream, {{DNNL_ARG_SRC, memory(plan.source, dnn.engine, const_cast<float*>(x))},
                                       {DNNL_ARG_DIFF_DST, memory(plan.destination, dnn.engine, const_cast<float*>(dy))},
                                       {DNNL_ARG_DIFF_WEIGHTS, packed}});
-  memory plain(plain_weights(shape), dnn.engine, dw);
+  float* ordered = add ? scratch + packed_floats : dw;
+  memory plain(plain_weights(shape), dnn.engine, ordered);
   dnnl::reorder(packed, plain).execute(dnn.stream, packed, plain);
+  if (scale) scale_rows(ordered, scale, ordered, shape.k, shape.w_count() / shape.k);
+  if (add) cpu::add(dw, ordered, dw, shape.w_count());
 }
 
 }  // namespace az::cpu

@@ -31,8 +31,10 @@ void conv_forward(CpuDevice& device, const ConvShape& shape, const float* x, con
 /// dx from dy: the transposed convolution with w * scale.   dy [n,oh,ow,k], dx [n,h,w,c]
 void conv_backward_data(CpuDevice& device, const ConvShape& shape, const float* dy, const float* w, const float* scale,
                         const WeightIdentity& identity, float* dx);
-/// dw (without the scale's factor).   x [n,h,w,c], dy [n,oh,ow,k], dw [k,r,s,c/groups]
-void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const float* x, const float* dy, float* dw);
+/// dw, or dw += that where `add`; of w where the convolution is with w * scale.
+/// x [n,h,w,c], dy [n,oh,ow,k], scale [k] or null, dw [k,r,s,c/groups]
+void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const float* x, const float* dy,
+                           const float* scale, bool add, float* dw);
 
 /// The same three as plain loops with double sums; T is float or double.
 template <class T>

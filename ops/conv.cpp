@@ -57,9 +57,9 @@ Tensor packed_weights(CudaDevice& device, const Tensor& w, const Tensor& scale) 
   return slot.packed;
 }
 
-/// dy where y > 0, else zero.
+/// dy where y > 0, else zero; in place where nobody else holds dy.
 Tensor masked(const Tensor& y, const Tensor& dy) {
-  Tensor dz = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
+  Tensor dz = dy.unique() ? dy : Tensor::empty(dy.shape(), dy.dtype(), dy.device());
   on_device_bf16(
       "conv2d", dy,
       [&](auto t) {
@@ -94,7 +94,13 @@ Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, cons
   return dx;
 }
 
-Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, const Tensor& scale) {
+/// Added to `sum` if that is given and this device and type can; the result is undefined then.
+Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, const Tensor& scale, Tensor* sum) {
+  if (sum && dy.device().kind() == DeviceKind::cpu && dy.dtype() == DType::f32 && uses_dnn<float>(dy)) {
+    cpu::conv_backward_weights(cpu_device(dy), d, x.data<float>(), dy.data<float>(), data_or_null<float>(scale), true,
+                               sum->mutable_data<float>());
+    return {};
+  }
   Tensor dw = Tensor::empty({d.k, d.r, d.s, d.c / d.groups}, parameter_type(dy.dtype()), dy.device());
   const int64_t row = d.r * d.s * (d.c / d.groups);
   on_device_bf16(
@@ -102,11 +108,12 @@ Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, co
       [&](auto t) {
         using T = decltype(t);
         if (uses_dnn<T>(dy)) {
-          cpu::conv_backward_weights(cpu_device(dy), d, x.data<float>(), dy.data<float>(), dw.mutable_data<float>());
-        } else {
-          cpu::conv_backward_weights_plain(d, x.data<T>(), dy.data<T>(), dw.mutable_data<T>());
+          cpu::conv_backward_weights(cpu_device(dy), d, x.data<float>(), dy.data<float>(), data_or_null<float>(scale),
+                                     false, dw.mutable_data<float>());
+          return;
         }
         T* values = dw.mutable_data<T>();
+        cpu::conv_backward_weights_plain(d, x.data<T>(), dy.data<T>(), values);
         if (scale.defined()) cpu::scale_rows(values, scale.data<T>(), values, d.k, row);
       },
       [&](auto& device, auto t) {
@@ -151,7 +158,7 @@ struct Conv2dNode final : Node {
     dz.device().count_flops(shape.flops() * (int{needs(0)} + int{needs(1)}));
     Grads result(4);
     if (needs(0)) result[0] = data_gradient(shape, dz, w.get(name()), factor, packed);
-    if (needs(1)) result[1] = weight_gradient(shape, x.get(name()), dz, factor);
+    if (needs(1)) result[1] = weight_gradient(shape, x.get(name()), dz, factor, leaf_sum(1));
     if (needs(2)) result[2] = bias_gradient(dz, shape.k);
     if (needs(3)) result[3] = dz;
     return result;
