@@ -11,6 +11,7 @@
 #include "cli/bench_kernels.h"
 #include "cli/bench_labels.h"
 #include "cli/bench_model.h"
+#include "cli/bench_overhead.h"
 #include "cli/polarmask.h"
 #include "tensor/error.h"
 
@@ -176,6 +177,22 @@ void add_kernels(CLI::App& bench) {
   });
 }
 
+void add_overhead(CLI::App& bench) {
+  struct OverheadArguments {
+    std::string device = "cpu";
+    bool json = false;
+  };
+  const auto a = std::make_shared<OverheadArguments>();
+  CLI::App* command = bench.add_subcommand("overhead", "what an op costs besides its arithmetic: adding 16 floats");
+  command->add_option("--device", a->device, "auto, cpu or cuda")->capture_default_str();
+  command->add_flag("--json", a->json, "one JSON object on stdout");
+  command->callback([a] {
+    const auto device = make_device(a->device);
+    const OverheadBench r = bench_overhead(*device);
+    print({{"no_tape_ns", r.no_tape_ns}, {"tape_ns", r.tape_ns}}, a->json);
+  });
+}
+
 void set_threads(Arguments& a) {
   if (a.threads > 0) omp_set_num_threads(a.threads);
   a.threads = omp_get_max_threads();
@@ -222,6 +239,7 @@ void add_bench_command(CLI::App& app) {
   labels->callback([a] { run_labels(*a); });
   add_coco_eval(*bench);
   add_kernels(*bench);
+  add_overhead(*bench);
   CLI::App* peak = common(bench->add_subcommand("peak", "what this machine reaches: matrix product and memory copy"));
   peak->add_option("--device", a->device, "auto, cpu or cuda");
   peak->add_option("--dtype", a->dtype, "of the product: f32, bf16, or auto (f32)");

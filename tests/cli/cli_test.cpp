@@ -90,6 +90,7 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "bench labels",
                                              "bench peak",
                                              "bench kernels",
+                                             "bench overhead",
                                              "bench coco-eval"};
   const std::string overview = azimuth("--help").output;
   for (const std::string& command : commands) {
