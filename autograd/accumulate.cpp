@@ -28,9 +28,9 @@ void accumulate(Tensor& sum, Tensor gradient) {
   AZ_CHECK(sum.shape() == gradient.shape() && sum.dtype() == gradient.dtype(),
            "backward: gradients {} and {} of one tensor do not match", sum.str(), gradient.str());
   // What nobody else holds takes the total.
-  Tensor total = sum.unique()        ? sum
-                 : gradient.unique() ? gradient
-                                     : Tensor::empty(sum.shape(), sum.dtype(), sum.device());
+  Tensor total = sum.is_only_owner()        ? sum
+                 : gradient.is_only_owner() ? gradient
+                                            : Tensor::empty(sum.shape(), sum.dtype(), sum.device());
   switch (sum.dtype()) {
     case DType::f32: add<float>(sum, gradient, total); break;
     case DType::bf16: add<bf16>(sum, gradient, total); break;

@@ -23,7 +23,7 @@ const Tensor& Saved::get(const char* op) const {
 }
 
 Tensor* Node::leaf_sum(size_t input) {
-  if (!needs(input) || inputs_[input]->node || !inputs_[input]->grad.unique()) return nullptr;
+  if (!needs(input) || inputs_[input]->node || !inputs_[input]->grad.is_only_owner()) return nullptr;
   return &inputs_[input]->grad;
 }
 

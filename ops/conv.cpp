@@ -59,7 +59,7 @@ Tensor packed_weights(CudaDevice& device, const Tensor& w, const Tensor& scale) 
 
 /// dy where y > 0, else zero; in place where nobody else holds dy.
 Tensor masked(const Tensor& y, const Tensor& dy) {
-  Tensor dz = dy.unique() ? dy : Tensor::empty(dy.shape(), dy.dtype(), dy.device());
+  Tensor dz = dy.is_only_owner() ? dy : Tensor::empty(dy.shape(), dy.dtype(), dy.device());
   on_device_bf16(
       "conv2d", dy,
       [&](auto t) {
