@@ -1,8 +1,10 @@
-// Convolution on the CPU: through oneDNN in f32, and as plain loops for f64 and as the twin that tests compare with.
+// Convolution on the CPU in f32 and bf16, by the algorithm that a rule of the shape names, and as plain loops for f64
+// and as the twin that tests compare with.
 #pragma once
 
 #include "cpu/device.h"
 #include "math/conv.h"
+#include "tensor/dtype.h"
 
 namespace az::cpu {
 
@@ -10,7 +12,7 @@ using math::ConvShape;
 
 /// What is applied to the convolution's sums before they are stored; null means absent.
 struct ConvEpilogue {
-  const void* bias = nullptr;      // [k]
+  const void* bias = nullptr;      // [k] f32, f64 beside f64
   const void* residual = nullptr;  // [n, oh, ow, k], added after the bias
   bool relu = false;
 };
@@ -22,19 +24,23 @@ struct WeightIdentity {
   uint64_t scale_id = 0;
   uint64_t scale_version = 0;
   const void* data = nullptr;  ///< tells narrows of one storage apart
+  bool rounded = false;        ///< to what bf16 holds, after the scale
+  bool learning = false;       ///< each training step makes a new version
   bool operator==(const WeightIdentity&) const = default;
 };
 
 /// y = relu(conv(x, w * scale) + bias + residual).   x [n,h,w,c], w [k,r,s,c/groups], scale [k] or null, y [n,oh,ow,k]
-void conv_forward(CpuDevice& device, const ConvShape& shape, const float* x, const float* w, const float* scale,
-                  const WeightIdentity& identity, const ConvEpilogue& epilogue, float* y);
+/// T is float, or bf16: then w * scale is rounded to bf16, sums are f32 and y is rounded once.
+template <class T>
+void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const float* w, const float* scale,
+                  const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y);
 /// dx from dy: the transposed convolution with w * scale.   dy [n,oh,ow,k], dx [n,h,w,c]
-void conv_backward_data(CpuDevice& device, const ConvShape& shape, const float* dy, const float* w, const float* scale,
-                        const WeightIdentity& identity, float* dx);
-/// dw, or dw += that where `add`; of w where the convolution is with w * scale.
-/// x [n,h,w,c], dy [n,oh,ow,k], scale [k] or null, dw [k,r,s,c/groups]
-void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const float* x, const float* dy,
-                           const float* scale, bool add, float* dw);
+template <class T>
+void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const float* w, const float* scale,
+                        const WeightIdentity& identity, T* dx);
+/// dw (without the scale's factor), which is never rounded to bf16.   x [n,h,w,c], dy [n,oh,ow,k], dw [k,r,s,c/groups]
+template <class T>
+void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, float* dw);
 
 /// The same three as plain loops with double sums; T is float or double.
 template <class T>

@@ -113,6 +113,8 @@ class FilterGradient {
 
 }  // namespace
 
+bool winograd_filter_gradient_fits(const ConvShape& d) { return winograd_fits(d) && d.dilation == 1; }
+
 bool winograd_filter_gradient_pays(const ConvShape& d) {
   constexpr int64_t kFewestTiles = 8, kFewestChannels = 16;
   return d.c >= kFewestChannels && d.k >= kFewestChannels &&
@@ -121,7 +123,7 @@ bool winograd_filter_gradient_pays(const ConvShape& d) {
 
 void winograd_filter_gradient(WinogradSimd simd, const ConvShape& shape, const float* x, const float* dy,
                               const float* scale, bool add, HugeBuffer& scratch, float* dw) {
-  AZ_CHECK(winograd_fits(shape),
+  AZ_CHECK(winograd_filter_gradient_fits(shape),
            "conv2d backward: Winograd is for 3x3 with stride 1, padding 1, no dilation and no groups");
   if (shape.y_count() == 0) {
     if (!add) std::fill_n(dw, shape.w_count(), 0.0F);

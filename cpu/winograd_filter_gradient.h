@@ -11,12 +11,14 @@
 
 namespace az::cpu {
 
-/// Whether it is faster than direct convolution: a rule of the shape alone.
+/// Whether the convolution is of the kind: 3x3, stride 1, padding 1, no dilation, no groups.
+bool winograd_filter_gradient_fits(const ConvShape& shape);
+/// Whether it is then faster than direct convolution: a rule of the shape alone.
 bool winograd_filter_gradient_pays(const ConvShape& shape);
 
 /// dw = scale * (filter gradient), or dw += that where `add`.   x [n,h,w,c], dy [n,h,w,k], dw [k,3,3,c], scale [k] or
 /// null. `scratch` is kept by the caller from call to call; about 36 * 112 * (c + k) floats. Error: a shape that
-/// winograd_fits does not take.
+/// winograd_filter_gradient_fits does not take.
 void winograd_filter_gradient(WinogradSimd simd, const ConvShape& shape, const float* x, const float* dy,
                               const float* scale, bool add, HugeBuffer& scratch, float* dw);
 

@@ -2,6 +2,7 @@
 
 #include "autograd/node.h"
 #include "cpu/conv.h"
+#include "cpu/conv_weight_gradient.h"
 #include "cpu/elementwise.h"
 #include "cpu/reduce.h"
 #include "cuda/conv.h"
@@ -27,9 +28,11 @@ const T* data_or_null(const Tensor& t) {
 
 cpu::CpuDevice& cpu_device(const Tensor& t) { return static_cast<cpu::CpuDevice&>(t.device()); }
 
-/// A weight is packed once a version.
-cpu::WeightIdentity identity(const Tensor& w, const Tensor& scale) {
-  return {w.storage_id(), w.version(), scale.storage_id(), scale.version(), w.raw()};
+/// A weight is packed once a version; `learning`: each training step makes a new one.
+cpu::WeightIdentity identity(const Tensor& w, const Tensor& scale, bool learning) {
+  cpu::WeightIdentity named{w.storage_id(), w.version(), scale.storage_id(), scale.version(), w.raw()};
+  named.learning = learning;
+  return named;
 }
 
 /// The type of weights, bias and scale beside activations of this type.
@@ -49,7 +52,7 @@ Tensor packed_weights(CudaDevice& device, const Tensor& w, const Tensor& scale) 
   if (autograd::grad_enabled()) {
     slot = {Tensor::empty(w.shape(), dtype_of<T>, w.device()), true};
   } else {
-    slot = device.library().weights().find(identity(w, scale), w, dtype_of<T>, device.stream().capturing());
+    slot = device.library().weights().find(identity(w, scale, false), w, dtype_of<T>, device.stream().capturing());
   }
   if (slot.fill)
     cuda::pack_weights<T>(device.stream(), w.data<Wide<T>>(), data_or_null<Wide<T>>(scale),
@@ -73,8 +76,9 @@ Tensor masked(const Tensor& y, const Tensor& dy) {
   return dz;
 }
 
-/// `packed`: what packed_weights returned, on the CUDA device.
-Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, const Tensor& scale, const Tensor& packed) {
+/// `packed`: what packed_weights returned, on the CUDA device. `learning`: w has a gradient too.
+Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, const Tensor& scale, const Tensor& packed,
+                     bool learning) {
   Tensor dx = Tensor::empty({d.n, d.h, d.w, d.c}, dy.dtype(), dy.device());
   on_device_bf16(
       "conv2d", dy,
@@ -82,7 +86,7 @@ Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, cons
         using T = decltype(t);
         if (uses_dnn<T>(dy)) {
           cpu::conv_backward_data(cpu_device(dy), d, dy.data<float>(), w.data<float>(), data_or_null<float>(scale),
-                                  identity(w, scale), dx.mutable_data<float>());
+                                  identity(w, scale, learning), dx.mutable_data<float>());
         } else {
           cpu::conv_backward_data_plain(d, dy.data<T>(), w.data<T>(), data_or_null<T>(scale), dx.mutable_data<T>());
         }
@@ -94,24 +98,22 @@ Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, cons
   return dx;
 }
 
-/// Added to `sum` if that is given and this device and type can; the result is undefined then.
+/// Added to `sum`, where that is given and f32 maps are on the CPU: the result is undefined then.
 Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, const Tensor& scale, Tensor* sum) {
-  if (sum && dy.device().kind() == DeviceKind::cpu && dy.dtype() == DType::f32 && uses_dnn<float>(dy)) {
-    cpu::conv_backward_weights(cpu_device(dy), d, x.data<float>(), dy.data<float>(), data_or_null<float>(scale), true,
-                               sum->mutable_data<float>());
-    return {};
+  const bool fused = dy.device().kind() == DeviceKind::cpu && dy.dtype() == DType::f32 && uses_dnn<float>(dy);
+  Tensor dw;
+  if (!fused || !sum) dw = Tensor::empty({d.k, d.r, d.s, d.c / d.groups}, parameter_type(dy.dtype()), dy.device());
+  if (fused) {
+    Tensor& to = sum ? *sum : dw;
+    cpu::conv_weight_gradient(cpu_device(dy), d, x.data<float>(), dy.data<float>(), data_or_null<float>(scale),
+                              sum != nullptr, to.mutable_data<float>());
+    return dw;
   }
-  Tensor dw = Tensor::empty({d.k, d.r, d.s, d.c / d.groups}, parameter_type(dy.dtype()), dy.device());
   const int64_t row = d.r * d.s * (d.c / d.groups);
   on_device_bf16(
       "conv2d", dy,
       [&](auto t) {
         using T = decltype(t);
-        if (uses_dnn<T>(dy)) {
-          cpu::conv_backward_weights(cpu_device(dy), d, x.data<float>(), dy.data<float>(), data_or_null<float>(scale),
-                                     false, dw.mutable_data<float>());
-          return;
-        }
         T* values = dw.mutable_data<T>();
         cpu::conv_backward_weights_plain(d, x.data<T>(), dy.data<T>(), values);
         if (scale.defined()) cpu::scale_rows(values, scale.data<T>(), values, d.k, row);
@@ -157,7 +159,7 @@ struct Conv2dNode final : Node {
     const Tensor dz = relu ? masked(y.get(name()), dy[0]) : dy[0];
     dz.device().count_flops(shape.flops() * (int{needs(0)} + int{needs(1)}));
     Grads result(4);
-    if (needs(0)) result[0] = data_gradient(shape, dz, w.get(name()), factor, packed);
+    if (needs(0)) result[0] = data_gradient(shape, dz, w.get(name()), factor, packed, needs(1));
     if (needs(1)) result[1] = weight_gradient(shape, x.get(name()), dz, factor, leaf_sum(1));
     if (needs(2)) result[2] = bias_gradient(dz, shape.k);
     if (needs(3)) result[3] = dz;
@@ -174,7 +176,7 @@ Tensor forward(const ConvShape& d, const Tensor& x, const Tensor& w, const Epilo
         const cpu::ConvEpilogue after{data_or_null<T>(e.bias), data_or_null<T>(e.residual), e.relu};
         if (uses_dnn<T>(x)) {
           cpu::conv_forward(cpu_device(x), d, x.data<float>(), w.data<float>(), data_or_null<float>(e.scale),
-                            identity(w, e.scale), after, y.mutable_data<float>());
+                            identity(w, e.scale, autograd::wants_record({w})), after, y.mutable_data<float>());
         } else {
           cpu::conv_forward_plain(d, x.data<T>(), w.data<T>(), data_or_null<T>(e.scale), after, y.mutable_data<T>());
         }

@@ -9,6 +9,7 @@ namespace {
 
 constexpr int64_t kAlignment = 64;
 constexpr int64_t kSmallest = 256;
+constexpr int64_t kLarge = int64_t{1} << 20;  // from here on a block is worth a call to the system
 
 /// Sizes are rounded so that a cached block fits later requests: to 1/8 of the next power of two, waste at most 1/8.
 int64_t size_class(int64_t bytes) {
@@ -109,6 +110,10 @@ void Allocator::release(void* block) noexcept {
   }
   if (info.in_slab) {
     --slab_live_blocks_;
+  } else if (step_depth_ > 0 && info.bytes >= kLarge && memory_->releases_cheaply()) {
+    memory_->fence(block, info.bytes, info.bytes);
+    memory_->release(block, info.bytes);
+    stats_.reserved_bytes -= info.bytes;
   } else {
     memory_->fence(block, 0, info.bytes);
     cache_[info.bytes].push_back(block);

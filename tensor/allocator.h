@@ -23,6 +23,9 @@ class RawMemory {
   /// At least `bytes`, aligned to 64; throws `Error` with the size when there is none.
   virtual void* allocate(int64_t bytes) = 0;
   virtual void release(void* block, int64_t bytes) noexcept = 0;
+  /// Whether large blocks may be released and asked for again at little cost, as the host's pages: then the recording
+  /// run of a step holds what is alive and no cache of it.
+  virtual bool releases_cheaply() const { return false; }
   /// Only the first `used` of a block's `bytes` may be touched from now on. Memory that a sanitizer watches tells it.
   virtual void fence(void* block, int64_t used, int64_t bytes) noexcept {
     static_cast<void>(block), static_cast<void>(used), static_cast<void>(bytes);

@@ -100,8 +100,7 @@ void Library::conv_backward_weights(const ConvShape& shape, const T* x, const T*
   emulator::enqueue(parts_->stream, "conv_backward_weights", [parts = parts_.get(), shape, x, dy, dw] {
     const Wider<T> from(x, shape.x_count()), gradient(dy, shape.y_count());
     if constexpr (!std::is_same_v<T, double>)
-      if (!parts->host.exact())
-        return cpu::conv_backward_weights(parts->host, shape, from.get(), gradient.get(), nullptr, false, dw);
+      if (!parts->host.exact()) return cpu::conv_backward_weights(parts->host, shape, from.get(), gradient.get(), dw);
     cpu::conv_backward_weights_plain<Wide<T>>(shape, from.get(), gradient.get(), dw);
   });
 }

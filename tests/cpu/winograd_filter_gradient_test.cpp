@@ -136,7 +136,7 @@ TEST_CASE("the filter gradient's error stays within three times direct convoluti
   for (const int64_t side : {12, 40, 100}) {
     const Inputs in(shape(1, side, side, 32, 32));
     std::vector<float> direct(in.before.size());
-    cpu::conv_backward_weights(device, in.d, in.x.data(), in.dy.data(), nullptr, false, direct.data());
+    cpu::conv_backward_weights(device, in.d, in.x.data(), in.dy.data(), direct.data());
     const auto want = reference(in, false);
     const Deviation ours = deviation(run(cpu::winograd_simd(), in, false), want, in.d),
                     theirs = deviation(direct, want, in.d);
@@ -153,7 +153,7 @@ TEST_CASE("the device chooses Winograd's filter gradient by the shape, unless it
   REQUIRE(cpu::winograd_filter_gradient_pays(in.d));
   const auto backward = [&] {
     std::vector<float> dw(in.before.size());
-    cpu::conv_backward_weights(device, in.d, in.x.data(), in.dy.data(), nullptr, false, dw.data());
+    cpu::conv_backward_weights(device, in.d, in.x.data(), in.dy.data(), dw.data());
     return dw;
   };
   CHECK(backward() == run(cpu::winograd_simd(), in, false));
