@@ -69,10 +69,10 @@ dnnl::convolution_forward::primitive_desc forward_desc(const ConvKey& key, const
   return {what, attributes, engine};
 }
 
-/// The weights as the primitive wants them: multiplied by `scale`, rounded and reordered, or as they are where that is
-/// the same.
-memory pack_weights(CpuDevice& device, const ConvShape& shape, const ConvPlan& plan, const float* w, const float* scale,
-                    bool rounded, memory packed) {
+/// Fills `packed`: the weights as the primitive wants them, multiplied by `scale`, rounded and reordered, or as they
+/// are where that is the same.
+memory pack_weights(CpuDevice& device, const ConvShape& shape, const float* w, const float* scale, bool rounded,
+                    memory packed) {
   auto& dnn = device.dnn();
   const std::vector<float> factored = factored_weights(shape, w, scale, rounded);
   memory plain(plain_weights(shape), dnn.engine, const_cast<float*>(factored.empty() ? w : factored.data()));
@@ -87,7 +87,7 @@ memory packed_weights(CpuDevice& device, const ConvShape& shape, const ConvPlan&
   auto& dnn = device.dnn();
   if (identity.id == 0 || (identity.learning && !dnn.repeated.note(identity, pass))) {
     float* scratch = dnn.packed_unkept.reserve((plan.weights.get_size() + sizeof(float) - 1) / sizeof(float));
-    return pack_weights(device, shape, plan, w, scale, identity.rounded, memory(plan.weights, dnn.engine, scratch));
+    return pack_weights(device, shape, w, scale, identity.rounded, memory(plan.weights, dnn.engine, scratch));
   }
   if (dnn.packed.size() > kMostPacked) dnn.packed.clear();
   auto& kept = dnn.packed[identity.id];
@@ -95,7 +95,7 @@ memory packed_weights(CpuDevice& device, const ConvShape& shape, const ConvPlan&
   for (const PackedWeights& p : kept)
     if (p.memory.get_desc() == plan.weights) return p.memory;
   const memory packed(plan.weights, dnn.engine);
-  return kept.emplace_back(identity, pack_weights(device, shape, plan, w, scale, identity.rounded, packed)).memory;
+  return kept.emplace_back(identity, pack_weights(device, shape, w, scale, identity.rounded, packed)).memory;
 }
 
 }  // namespace

@@ -10,9 +10,9 @@ namespace az::cpu {
 namespace {
 
 constexpr int64_t kOut = Winograd4x4::kOut, kIn = Winograd4x4::kIn, kProducts = Winograd4x4::kProducts;
-constexpr int64_t kTaps = 9;
-constexpr int64_t kMostTiles = 112;  // of a chunk: a panel's inputs at all points are then half of a 1 MiB cache
-constexpr int64_t kLine = 16;        // floats of a cache line
+constexpr int64_t kTaps = 9, kVectors = kFilterGradientVectors;
+constexpr int64_t kMostTiles = 80;  // of a chunk: a panel's inputs at all points are then half of a 1 MiB cache
+constexpr int64_t kLine = kFilterGradientLine;  // floats of a cache line
 
 constexpr int64_t round_up(int64_t v, int64_t to) { return (v + to - 1) / to * to; }
 /// At least v, and an odd number of cache lines: powers of two would fight for the same sets.
@@ -23,9 +23,9 @@ const FilterGradientKernels& kernels_of(WinogradSimd simd) {
   return simd == WinogradSimd::avx512 ? filter_gradient_avx512() : filter_gradient_avx2();
 }
 
-/// One call. Tiles are taken a chunk at a time, the same chunks whatever the threads are: all threads transform a
-/// chunk, then multiply it, a thread taking blocks of output by input channels through all points, so that a block's 36
-/// sums never leave its cache.
+/// One call. Tiles are taken a chunk at a time, the same chunks whatever the threads are. Of a chunk, the gradients'
+/// tiles are transformed first. Then each thread takes panels of input channels: it transforms their tiles, which stay
+/// in its cache, and multiplies them with all output channels, a few at a time through all points.
 class FilterGradient {
  public:
   FilterGradient(const FilterGradientKernels& kernels, const ConvShape& shape, const float* x, const float* dy,
@@ -38,64 +38,91 @@ class FilterGradient {
         dw_(dw),
         across_((shape.w + kOut - 1) / kOut),
         down_((shape.h + kOut - 1) / kOut),
-        width_(2 * kernels.lanes),
-        panels_((shape.c + width_ - 1) / width_),
-        groups_((shape.k + kernels.rows - 1) / kernels.rows),
-        m_row_(odd_lines(shape.k)) {}
+        vectors_((shape.c + kernels.lanes - 1) / kernels.lanes),
+        groups_((shape.k + kernels.rows - 1) / kernels.rows) {}
 
   void run(bool add, HugeBuffer& scratch) {
     const int64_t tiles = d_.n * across_ * down_, chunks = (tiles + kMostTiles - 1) / kMostTiles;
     const int64_t most = (tiles + chunks - 1) / chunks, threads = omp_get_max_threads();
-    v_point_ = odd_lines(most * width_);
-    m_point_ = odd_lines(most * m_row_);
-    const int64_t zeros = odd_lines(std::max(d_.c, d_.k)), v_floats = panels_ * kProducts * v_point_,
-                  m_floats = kProducts * m_point_, block_floats = kProducts * kernels_.rows * width_;
-    float* memory = scratch.reserve(static_cast<size_t>(zeros + v_floats + m_floats + threads * block_floats));
+    v_point_ = odd_lines(most * kernels_.lanes);
+    m_point_ = odd_lines(most * kLine);
+    // Panels for all threads; where there are not enough vectors, several threads share one's output channels.
+    const int64_t panels = std::min(vectors_, round_up((vectors_ + kVectors - 1) / kVectors, threads));
+    const int64_t parts = (threads + panels - 1) / panels;
+    const int64_t zeros = odd_lines(std::max(d_.c, d_.k)), m_floats = (d_.k + kLine - 1) / kLine * kProducts * m_point_,
+                  block_floats = odd_lines(kProducts * kernels_.rows * kVectors * kernels_.lanes),
+                  own_floats = block_floats + kVectors * kProducts * v_point_;
+    float* memory = scratch.reserve(static_cast<size_t>(zeros + m_floats + threads * own_floats));
     std::fill_n(memory, zeros, 0.0F);
     zeros_ = memory;
-    v_ = memory + zeros;
-    m_ = v_ + v_floats;
-    float* blocks = m_ + m_floats;
+    m_ = memory + zeros;
+    float* own = m_ + m_floats;
     for (int64_t i = 0; i < chunks; ++i) {
       const int64_t first = tiles * i / chunks, count = tiles * (i + 1) / chunks - first;
-      parallel_for(count, 1, [&](int64_t begin, int64_t end) { transforms(first, begin, end); });
-      parallel_for(panels_ * groups_, 1, [&](int64_t begin, int64_t end) {
-        products(count, begin, end, add || i > 0, blocks + omp_get_thread_num() * block_floats);
+      parallel_for(count, 1, [&](int64_t begin, int64_t end) { gradients(first, begin, end); });
+      parallel_for(panels * parts, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t item = begin; item < end; ++item) {
+          const int64_t panel = item / parts, part = item % parts;
+          multiply({first, count, vectors_ * panel / panels, vectors_ * (panel + 1) / panels, groups_ * part / parts,
+                    groups_ * (part + 1) / parts, add || i > 0},
+                   own + omp_get_thread_num() * own_floats, block_floats);
+        }
       });
     }
   }
 
  private:
-  /// Transforms the inputs and the gradients of tiles first + [begin, end).
-  void transforms(int64_t first, int64_t begin, int64_t end) const {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t row = (first + i) / across_, image = row / down_;
-      const int64_t top = row % down_ * kOut, left = (first + i) % across_ * kOut;
-      const auto pixel = [&](const float* map, int64_t y, int64_t x, int64_t channels) {
-        const bool inside = y >= 0 && y < d_.h && x >= 0 && x < d_.w;
-        return inside ? map + ((image * d_.h + y) * d_.w + x) * channels : zeros_;
-      };
-      const float *inputs[kProducts], *gradients[kOut * kOut];
-      for (int64_t p = 0; p < kProducts; ++p) inputs[p] = pixel(x_, top - 1 + p / kIn, left - 1 + p % kIn, d_.c);
-      for (int64_t p = 0; p < kOut * kOut; ++p) gradients[p] = pixel(dy_, top + p / kOut, left + p % kOut, d_.k);
-      kernels_.input(inputs, d_.c, v_ + i * width_, kProducts * v_point_, v_point_);
-      kernels_.gradient(gradients, d_.k, m_ + i * m_row_, m_point_);
+  /// Tiles [first, first + tiles), vectors of input channels and groups of output channels.
+  struct Piece {
+    int64_t first, tiles, vector, last_vector, group, last_group;
+    bool add;
+  };
+
+  /// The pixels of a tile that begins at its outputs' origin plus `offset`, `side` each way.
+  void find_pixels(int64_t tile, int64_t offset, int64_t side, const float* map, int64_t channels,
+                   const float** pixels) const {
+    const int64_t row = tile / across_, image = row / down_;
+    const int64_t top = row % down_ * kOut + offset, left = tile % across_ * kOut + offset;
+    for (int64_t p = 0; p < side * side; ++p) {
+      const int64_t y = top + p / side, x = left + p % side;
+      const bool inside = y >= 0 && y < d_.h && x >= 0 && x < d_.w;
+      pixels[p] = inside ? map + ((image * d_.h + y) * d_.w + x) * channels : zeros_;
     }
   }
 
-  /// The blocks [begin, end) of dw, a panel's groups of rows after each other.
-  void products(int64_t tiles, int64_t begin, int64_t end, bool add, float* block) const {
+  /// Transforms the gradients of tiles first + [begin, end).
+  void gradients(int64_t first, int64_t begin, int64_t end) const {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t panel = i / groups_, group = i % groups_;
-      const int64_t column = panel * width_, columns = std::min(width_, d_.c - column);
-      const int64_t row = d_.k * group / groups_, rows = d_.k * (group + 1) / groups_ - row;
-      const auto product = kernels_.product[columns > kernels_.lanes ? 1 : 0][rows - 1];
-      const float* v = v_ + panel * kProducts * v_point_;
+      const float* pixels[kOut * kOut];
+      find_pixels(first + i, 0, kOut, dy_, d_.k, pixels);
+      kernels_.gradient(pixels, d_.k, m_ + i * kLine, kProducts * m_point_, m_point_);
+    }
+  }
+
+  /// `own`: memory for a block of sums, and after it for the panel's transformed inputs.
+  void multiply(const Piece& piece, float* own, int64_t block_floats) const {
+    const int64_t lanes = kernels_.lanes, vectors = piece.last_vector - piece.vector, column = piece.vector * lanes;
+    const int64_t columns = std::min(vectors * lanes, d_.c - column), v_stride = kProducts * v_point_;
+    float* v = own + block_floats;
+    for (int64_t i = 0; i < piece.tiles; ++i) {
+      const float* pixels[kProducts];
+      find_pixels(piece.first + i, -1, kIn, x_, d_.c, pixels);
+      for (int64_t j = 0; j < vectors; ++j)
+        kernels_.input(pixels, column + j * lanes, columns - j * lanes, v + j * v_stride + i * lanes, v_point_);
+    }
+    const auto product = kernels_.product[vectors - 1];
+    const int64_t width = vectors * lanes, point = kernels_.rows * width;
+    for (int64_t g = piece.group; g < piece.last_group; ++g) {
+      const int64_t row = g * kernels_.rows, rows = std::min<int64_t>(kernels_.rows, d_.k - row);
+      const float* m = m_ + row / kLine * kProducts * m_point_ + row % kLine;
+      float* dw = dw_ + row * kTaps * d_.c + column;
+      for (int64_t i = 0; i < rows * kTaps; ++i)
+        for (int64_t j = 0; j < columns; j += kLine) __builtin_prefetch(dw + i * d_.c + j, 1, 2);
       for (int64_t p = 0; p < kProducts; ++p)
-        product(m_ + p * m_point_ + row, m_row_, v + p * v_point_, tiles, block + p * rows * width_);
+        product(m + p * m_point_, v + p * v_point_, v_stride, piece.tiles, own + p * point);
       for (int64_t r = 0; r < rows; ++r)
-        kernels_.filter(block + r * width_, rows * width_, columns, scale_ ? scale_[row + r] : 1.0F, add,
-                        dw_ + (row + r) * kTaps * d_.c + column, d_.c);
+        kernels_.filter(own + r * width, point, columns, scale_ ? scale_[row + r] : 1.0F, piece.add,
+                        dw + r * kTaps * d_.c, d_.c);
     }
   }
 
@@ -104,10 +131,9 @@ class FilterGradient {
   const float *x_, *dy_, *scale_;
   float* dw_;
   int64_t across_, down_;              // tiles of a map, each way
-  int64_t width_, panels_, groups_;    // of input channels; groups of output channels
-  int64_t m_row_;                      // floats of a tile's gradients at one point
-  int64_t v_point_ = 0, m_point_ = 0;  // strides of points
-  float *v_ = nullptr, *m_ = nullptr;  // [panel][point][tile][width], [point][tile][k]
+  int64_t vectors_, groups_;           // of input channels; of output channels
+  int64_t v_point_ = 0, m_point_ = 0;  // strides of points: v [vector][point][tile][lanes], m [line][point][tile][16]
+  float* m_ = nullptr;
   const float* zeros_ = nullptr;
 };
 

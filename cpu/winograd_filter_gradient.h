@@ -17,7 +17,7 @@ bool winograd_filter_gradient_fits(const ConvShape& shape);
 bool winograd_filter_gradient_pays(const ConvShape& shape);
 
 /// dw = scale * (filter gradient), or dw += that where `add`.   x [n,h,w,c], dy [n,h,w,k], dw [k,3,3,c], scale [k] or
-/// null. `scratch` is kept by the caller from call to call; about 36 * 112 * (c + k) floats. Error: a shape that
+/// null. `scratch` is kept by the caller from call to call; about 36 * 80 * (c + k) floats. Error: a shape that
 /// winograd_filter_gradient_fits does not take.
 void winograd_filter_gradient(WinogradSimd simd, const ConvShape& shape, const float* x, const float* dy,
                               const float* scale, bool add, HugeBuffer& scratch, float* dw);
