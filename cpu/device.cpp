@@ -15,67 +15,56 @@
 namespace az::cpu {
 namespace {
 
-/// Small blocks from the heap; large ones are pages of their own, which go back to the system when they are released,
-/// and very large ones, as a step's slab, huge pages.
+/// Large blocks are mappings of their own, on huge pages where the system grants them, and leave no hole in the heap.
 class HostMemory final : public RawMemory {
  public:
   void* allocate(int64_t bytes) override {
-    void* block = bytes < kOwnPages ? std::aligned_alloc(kAlignment, static_cast<size_t>(round_up(bytes, kAlignment)))
-                                    : pages(bytes);
+    void* block = is_mapped(bytes) ? map(bytes) : std::aligned_alloc(kAlignment, rounded(bytes, kAlignment));
     AZ_CHECK(block, "cpu: out of memory asking for {} MiB; use a smaller batch or image", bytes >> 20);
     return block;
   }
   void release(void* block, int64_t bytes) noexcept override {
+    if (!is_mapped(bytes)) return std::free(block);
 #if defined(__linux__)
-    if (bytes >= kOwnPages) {
-      munmap(block, static_cast<size_t>(mapped(bytes)));
-      return;
-    }
+    ::munmap(block, rounded(bytes, kPage));
 #endif
-    static_cast<void>(bytes);
-    std::free(block);
   }
-  bool releases_cheaply() const override { return true; }
+  bool exchanges_cheaply() const override { return true; }
   void fence(void* block, int64_t used, int64_t bytes) noexcept override {
     unpoison(block, static_cast<size_t>(bytes));
     poison(static_cast<char*>(block) + used, static_cast<size_t>(bytes - used));
   }
 
  private:
-  static constexpr int64_t kAlignment = 64;
-  static constexpr int64_t kOwnPages = int64_t{1} << 20, kHugePages = int64_t{64} << 20;
+  static constexpr int64_t kAlignment = 64, kPage = 4096, kMapped = int64_t{1} << 20;
 
-  static int64_t round_up(int64_t bytes, int64_t to) { return (bytes + to - 1) / to * to; }
+  static size_t rounded(int64_t bytes, int64_t to) { return static_cast<size_t>((bytes + to - 1) / to * to); }
+  /// Under a sanitizer blocks come from its heap, which knows their ends.
+  static bool is_mapped(int64_t bytes) {
 #if defined(__linux__)
-  static int64_t mapped(int64_t bytes) { return round_up(bytes, 4096); }
-  static void* pages(int64_t bytes) {
-    // The system places large mappings so that huge pages fit; the hint changes nothing but their number.
-    void* block =
-        mmap(nullptr, static_cast<size_t>(mapped(bytes)), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block == MAP_FAILED) return nullptr;
-    if (bytes >= kHugePages) static_cast<void>(madvise(block, static_cast<size_t>(mapped(bytes)), MADV_HUGEPAGE));
-    return block;
-  }
+    return !kAddressSanitizer && bytes >= kMapped;
 #else
-  static void* pages(int64_t bytes) {
-    return std::aligned_alloc(kAlignment, static_cast<size_t>(round_up(bytes, kAlignment)));
-  }
+    return static_cast<void>(bytes), false;
 #endif
+  }
+  static void* map(int64_t bytes) {
+#if defined(__linux__)
+    const size_t size = rounded(bytes, kPage);
+    void* block = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) return nullptr;
+    static_cast<void>(::madvise(block, size, MADV_HUGEPAGE));  // a hint
+    return block;
+#else
+    return static_cast<void>(bytes), nullptr;
+#endif
+  }
 };
 
 }  // namespace
 
 CpuDevice::CpuDevice(bool exact)
-    : Device(std::make_unique<HostMemory>()), dnn_(std::make_unique<Dnn>()), exact_(exact) {
-  set_bf16_products(true);
-}
+    : Device(std::make_unique<HostMemory>()), dnn_(std::make_unique<Dnn>()), exact_(exact) {}
 CpuDevice::~CpuDevice() = default;
-
-void CpuDevice::set_bf16_products(bool on) {
-  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  constexpr auto kWanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-  bf16_products_ = on && !exact_ && (isa & kWanted) == kWanted;
-}
 
 void CpuDevice::copy_from_host(void* to, const void* from, int64_t bytes) { copy(to, from, bytes); }
 void CpuDevice::copy_to_host(void* to, const void* from, int64_t bytes) { copy(to, from, bytes); }

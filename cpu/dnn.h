@@ -48,9 +48,9 @@ struct PackedWeights {
 /// Weights transformed for Winograd, likewise.
 struct WinogradPacked {
   WeightIdentity identity;
-  WinogradWeights which = WinogradWeights::forward;
   HugeBuffer values;
-  uint64_t used = 0;  ///< the count of uses at the last one
+  bool ready = false;  ///< the values are of that identity; else it was only seen
+  uint64_t used = 0;   ///< the count of uses at the last one
 };
 
 /// The three passes of cpu/conv.h by oneDNN's direct convolution; T is float, or bf16 with `identity.rounded`.
@@ -93,8 +93,7 @@ class CpuDevice::Dnn {
   ConvPlan& conv_plan(const ConvKey& key);
   /// By the weight tensor's id: one packed form for each layout, all of its latest version.
   std::unordered_map<uint64_t, std::vector<PackedWeights>> packed;
-  /// By the weight tensor's id and what the transformed weights are for; learning weights have one form at a time,
-  /// under `forward`: backward no longer needs the forward pass's.
+  /// By the weight tensor's id and what the transformed weights are for.
   std::map<std::pair<uint64_t, WinogradWeights>, WinogradPacked> winograd;
   uint64_t winograd_uses = 0;
   RepeatedWeights repeated;

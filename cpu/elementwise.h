@@ -5,7 +5,7 @@
 
 namespace az::cpu {
 
-/// y[i] = body.forward(x[i]).   x, y [count]
+/// y[i] = body.forward(x[i]).   x, y [count], perhaps the same
 template <class Body, class T>
 void map_forward(const T* x, T* y, int64_t count);
 /// dx[i] = body.backward(saved[i], dy[i]).   all [count]
@@ -32,7 +32,7 @@ void scale_channels(const T* x, const T* factor, T* y, int64_t rows, int64_t cha
 template <class T>
 void scale_rows(const T* x, const T* factor, T* y, int64_t rows, int64_t columns);
 
-/// y = exp(min(s * x, limit)).   x, y [count]
+/// y = exp(min(s * x, limit)).   x, y [count], perhaps the same
 template <class T>
 void exp_scaled(const T* x, T s, T limit, T* y, int64_t count);
 /// dx = dz * s and ds = sum of dz * x, dz = dy * y where s * x < limit.   x, y, dy, dx [count]

@@ -68,14 +68,17 @@ AZ_BODY void moments_body(const T* x, double* __restrict sum, double* __restrict
     }
 }
 
+/// y may be x or the residual, which the compiler cannot know: `ivdep` says that no other overlap is.
 template <class T>
-AZ_BODY void affine_body(const T* x, const T* scale, const T* shift, const T* residual, T low, T* __restrict y,
-                         int64_t rows, int64_t c) {
+AZ_BODY void affine_body(const T* x, const T* scale, const T* shift, const T* residual, T low, T* y, int64_t rows,
+                         int64_t c) {
   for (int64_t r = 0; r < rows; ++r, x += c, y += c) {
     if (residual) {
+#pragma GCC ivdep
       for (int64_t i = 0; i < c; ++i) y[i] = math::at_least(scale[i] * x[i] + shift[i] + residual[i], low);
       residual += c;
     } else {
+#pragma GCC ivdep
       for (int64_t i = 0; i < c; ++i) y[i] = math::at_least(scale[i] * x[i] + shift[i], low);
     }
   }

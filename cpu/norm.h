@@ -22,7 +22,7 @@ template <class T>
 void fold_running(const math::NormParameters<T>& parameters, const T* running_mean, const T* running_var,
                   int64_t channels, const math::NormMap<T>& map);
 
-/// y = scale * x + shift (+ residual), then max(., 0) if relu.
+/// y = scale * x + shift (+ residual), then max(., 0) if relu. y may be x or the residual.
 ///   x, residual, y [images, rows, channels], residual may be null; scale, shift [images, channels]
 template <class T>
 void affine_channels(const T* x, const T* scale, const T* shift, const T* residual, bool relu, T* y,

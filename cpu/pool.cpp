@@ -50,6 +50,21 @@ AZ_BODY void window_body(const T* x, const Window& at, const PoolShape& shape, T
   }
 }
 
+/// A row of y without taps. `at` gives the window's rows; the columns are those of each pixel.
+template <class T>
+AZ_BODY void values_row_body(const T* x, const Window& at, const PoolShape& shape, T* __restrict y) {
+  const math::Windows& w = shape.windows;
+  for (int64_t ox = 0; ox < shape.w_out; ++ox, y += shape.channels) {
+    const int64_t left = std::max<int64_t>(w.begin(ox), 0), right = std::min(w.begin(ox) + w.kernel, shape.w_in);
+    for (int64_t c = 0; c < shape.channels; ++c) y[c] = -std::numeric_limits<T>::infinity();
+    for (int64_t i = at.top; i < at.bottom; ++i)
+      for (int64_t j = left; j < right; ++j) {
+        const T* pixel = x + (i * shape.w_in + j) * shape.channels;
+        for (int64_t c = 0; c < shape.channels; ++c) y[c] = math::beats(pixel[c], y[c]) ? pixel[c] : y[c];
+      }
+  }
+}
+
 /// Row i of dx of one image.
 template <class T>
 AZ_BODY void backward_row_body(const T* dy, const uint8_t* tap, T* __restrict dx, int64_t i, const PoolShape& shape) {
@@ -71,6 +86,9 @@ AZ_BODY void backward_row_body(const T* dy, const uint8_t* tap, T* __restrict dx
   AZ_SIMD void window_loop(const T* x, const Window& at, const PoolShape& shape, T* y, uint8_t* tap) {        \
     window_body(x, at, shape, y, tap);                                                                        \
   }                                                                                                           \
+  AZ_SIMD void values_row_loop(const T* x, const Window& at, const PoolShape& shape, T* y) {                  \
+    values_row_body(x, at, shape, y);                                                                         \
+  }                                                                                                           \
   AZ_SIMD void backward_row_loop(const T* dy, const uint8_t* tap, T* dx, int64_t i, const PoolShape& shape) { \
     backward_row_body(dy, tap, dx, i, shape);                                                                 \
   }
@@ -90,6 +108,10 @@ void max_pool(const T* x, T* y, uint8_t* tap, const PoolShape& shape) {
       at.row0 = w.begin(r % shape.h_out);
       at.top = std::max<int64_t>(at.row0, 0);
       at.bottom = std::min(at.row0 + w.kernel, shape.h_in);
+      if (!tap) {
+        values_row_loop(image, at, shape, y + r * shape.w_out * shape.channels);
+        continue;
+      }
       for (int64_t ox = 0; ox < shape.w_out; ++ox) {
         at.column0 = w.begin(ox);
         at.left = std::max<int64_t>(at.column0, 0);

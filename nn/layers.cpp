@@ -31,7 +31,7 @@ Tensor Conv2d::forward(const Tensor& x, ops::Epilogue epilogue) const {
     AZ_CHECK(!epilogue.bias.defined(), "conv2d: a bias of its own and one from outside");
     epilogue.bias = bias_;
   }
-  return ops::conv2d(x, weight_, options_, epilogue);
+  return ops::conv2d(x, weight_, options_, std::move(epilogue));
 }
 
 void Conv2d::visit(Visitor& v) {
@@ -67,10 +67,10 @@ void Norm::fold() {
   folded_version_ = version;
 }
 
-Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, const Tensor& residual) {
+Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, Tensor residual) {
   if (options_.kind == NormKind::group) {
     const bool last = !residual.defined();
-    const Tensor y = ops::group_norm(conv.forward(x), weight_, bias_, options_.groups, options_.eps, relu && last);
+    Tensor y = ops::group_norm(conv.forward(x), weight_, bias_, options_.groups, options_.eps, relu && last);
     if (last) return y;
     return relu ? ops::relu(ops::add(y, residual)) : ops::add(y, residual);
   }
@@ -82,7 +82,7 @@ Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, const Tensor&
                            options_.eps, relu, residual);
   }
   fold();
-  return conv.forward(x, {.scale = scale_, .bias = shift_, .residual = residual, .relu = relu});
+  return conv.forward(x, {.scale = scale_, .bias = shift_, .residual = std::move(residual), .relu = relu});
 }
 
 }  // namespace az::nn

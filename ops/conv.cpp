@@ -258,7 +258,7 @@ ConvShape check_shapes(const Tensor& x, const Tensor& w, const Conv2dOptions& o,
 
 }  // namespace
 
-Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, const Epilogue& e) {
+Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, Epilogue e) {
   const ConvShape d = check_shapes(x, w, options, e);
   if (is_host_half(x)) {
     const Tensor residual = e.residual.defined() ? cast(e.residual, DType::f32) : Tensor();
@@ -266,7 +266,8 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, co
                        {.bias = e.bias, .residual = residual, .relu = e.relu}),
                 x.dtype());
   }
-  Tensor y = Tensor::empty({d.n, d.oh(), d.ow(), d.k}, x.dtype(), x.device());
+  Tensor y = may_overwrite(e.residual) ? e.residual.detached()
+                                       : Tensor::empty({d.n, d.oh(), d.ow(), d.k}, x.dtype(), x.device());
   x.device().count_flops(d.flops());
   const Tensor packed = forward(d, x, w, e, y);
   return autograd::record<Conv2dNode>(y, {x, w, e.bias, e.residual}, d, x, w, packed, e, y);

@@ -32,6 +32,9 @@ inline void check_same_device(const char* op, const Tensor& a, const Tensor& b) 
            b.str());
 }
 
+/// Whether an op may write its result over `x`, which it took by value: on the CPU, where nobody else holds x.
+inline bool may_overwrite(const Tensor& x) { return x.is_only_owner() && x.device().kind() == DeviceKind::cpu; }
+
 /// Calls f(T{}) with the tensor's element type, for an op that runs on the host: float, or double for gradient checks.
 template <class F>
 auto on_cpu(const char* op, const Tensor& t, F&& f) {

@@ -52,11 +52,11 @@ struct MapNode final : Node {
 };
 
 /// bf16 and f16 as f32, for ops whose results are f32.
-Tensor widened(const Tensor& x) { return is_half(x.dtype()) ? cast(x, DType::f32) : x; }
+Tensor widened(Tensor x) { return is_half(x.dtype()) ? cast(x, DType::f32) : x; }
 
+/// y: where it goes, x itself or a tensor like it.
 template <class Body>
-Tensor map(const char* name, const Tensor& x) {
-  Tensor y = like(x);
+Tensor map(const char* name, const Tensor& x, Tensor y) {
   on_map_device<Body>(
       name, x,
       [&](auto t) {
@@ -214,20 +214,22 @@ struct ConcatLevelsNode final : Node {
 
 }  // namespace
 
-Tensor relu(const Tensor& x) {
+Tensor relu(Tensor x) {
   check_activation("relu", "x", x);
   if (is_host_half(x)) return cast(relu(cast(x, DType::f32)), x.dtype());
-  return map<math::Relu>("relu", x);
+  return map<math::Relu>("relu", x, may_overwrite(x) ? x.detached() : like(x));
 }
 
 Tensor exp(const Tensor& x) {
   check_activation("exp", "x", x);
-  return map<math::Exp>("exp", widened(x));
+  const Tensor wide = widened(x);
+  return map<math::Exp>("exp", wide, like(wide));
 }
 
 Tensor sigmoid(const Tensor& x) {
   check_activation("sigmoid", "x", x);
-  return map<math::Sigmoid>("sigmoid", widened(x));
+  const Tensor wide = widened(x);
+  return map<math::Sigmoid>("sigmoid", wide, like(wide));
 }
 
 Tensor add(const Tensor& a, const Tensor& b) {
@@ -256,13 +258,13 @@ Tensor scale(const Tensor& x, double factor) {
   return record<ScaleNode>(scaled(x, factor), {x}, factor);
 }
 
-Tensor exp_scaled(const Tensor& logits, const Tensor& s, double limit) {
+Tensor exp_scaled(Tensor logits, const Tensor& s, double limit) {
   check_activation("exp_scaled", "x", logits);
-  const Tensor x = widened(logits);
+  const Tensor x = widened(std::move(logits));
   AZ_CHECK(s.defined() && s.numel() == 1 && s.dtype() == x.dtype(), "exp_scaled: scale is {}, want one {}", s.str(),
            dtype_name(x.dtype()));
   check_same_device("exp_scaled", x, s);
-  Tensor y = like(x);
+  Tensor y = may_overwrite(x) && !autograd::wants_record({x, s}) ? x.detached() : like(x);
   on_device(
       "exp_scaled", x,
       [&](auto t) {

@@ -50,9 +50,9 @@ T* data_or_null(Tensor& t) {
 }
 
 /// y = scale * x + shift (+ residual), ReLU.   scale, shift [images, c]
+/// y: where it goes, x itself or a tensor like it
 Tensor affine(const char* op, const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& residual,
-              bool relu, const NormShape& shape) {
-  Tensor y = like(x);
+              bool relu, const NormShape& shape, Tensor y) {
   on_device_half(
       op, x,
       [&](auto t) {
@@ -273,7 +273,7 @@ struct FrozenNormNode final : Node {
 
 }  // namespace
 
-Tensor group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, int groups, double eps, bool relu) {
+Tensor group_norm(Tensor x, const Tensor& weight, const Tensor& bias, int groups, double eps, bool relu) {
   const char* op = "group_norm";
   check_input(op, x, {});
   check_channels(op, "weight", weight, x);
@@ -284,7 +284,8 @@ Tensor group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, int
   if (is_host_half(x)) return cast(group_norm(in_f32(x), weight, bias, groups, eps, relu), x.dtype());
   Normal norm({x.dim(0), x.dim(1) * x.dim(2), x.dim(3), groups}, false, weight);
   measure(op, x, weight, bias, eps, {}, norm);
-  const Tensor y = affine(op, x, norm.scale, norm.shift, {}, relu, norm.shape);
+  const bool in_place = may_overwrite(x) && !autograd::wants_record({x, weight, bias});
+  const Tensor y = affine(op, x, norm.scale, norm.shift, {}, relu, norm.shape, in_place ? x.detached() : like(x));
   return autograd::record<NormNode>(y, {x, weight, bias, {}}, op, std::move(norm), relu, x, weight, Tensor(), y);
 }
 
@@ -311,7 +312,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
   } else {
     fold(op, weight, bias, running_mean, running_var, eps, norm);
   }
-  const Tensor y = affine(op, x, norm.scale, norm.shift, residual, relu, norm.shape);
+  const Tensor y = affine(op, x, norm.scale, norm.shift, residual, relu, norm.shape, like(x));
   return autograd::record<NormNode>(y, {x, weight, bias, residual}, op, std::move(norm), relu, x, weight, residual, y);
 }
 
@@ -339,7 +340,7 @@ Tensor frozen_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, bo
            "{}: scale and shift are constants but one wants a gradient; use batch_norm with training off", op);
   if (is_host_half(x)) return cast(frozen_norm(in_f32(x), scale, shift, relu, in_f32(residual)), x.dtype());
   const int64_t c = x.dim(3);
-  const Tensor y = affine(op, x, scale, shift, residual, relu, {1, x.numel() / c, c, c});
+  const Tensor y = affine(op, x, scale, shift, residual, relu, {1, x.numel() / c, c, c}, like(x));
   return autograd::record<FrozenNormNode>(y, {x, residual}, scale, relu, y);
 }
 

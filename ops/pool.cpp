@@ -50,12 +50,14 @@ Tensor max_pool(const Tensor& x, int kernel, int stride, int padding) {
   if (is_host_half(x)) return cast(max_pool(cast(x, DType::f32), kernel, stride, padding), x.dtype());
   const Shape out{shape.images, shape.h_out, shape.w_out, shape.channels};
   Tensor y = Tensor::empty(out, x.dtype(), x.device());
-  Tensor tap = Tensor::empty(out, DType::u8, x.device());
+  // Only backward reads the taps; the CUDA kernel always writes them.
+  const bool keeps_taps = x.device().kind() != DeviceKind::cpu || autograd::wants_record({x});
+  Tensor tap = keeps_taps ? Tensor::empty(out, DType::u8, x.device()) : Tensor();
   on_device_half(
       op, x,
       [&](auto t) {
         using T = decltype(t);
-        cpu::max_pool(x.data<T>(), y.mutable_data<T>(), tap.mutable_data<uint8_t>(), shape);
+        cpu::max_pool(x.data<T>(), y.mutable_data<T>(), keeps_taps ? tap.mutable_data<uint8_t>() : nullptr, shape);
       },
       [&](auto& device, auto t) {
         using T = decltype(t);

@@ -53,7 +53,7 @@ class PolarHead::Scale final : public nn::Module {
         limit_(max_exponent > 0 ? max_exponent : std::numeric_limits<double>::infinity()) {
     autograd::set_requires_grad(scale_, true);
   }
-  Tensor distances(const Tensor& logits) const { return ops::exp_scaled(logits, scale_, limit_); }
+  Tensor distances(Tensor logits) const { return ops::exp_scaled(std::move(logits), scale_, limit_); }
   void visit(nn::Visitor& v) override { v.parameter("scale", scale_); }
 
  private:
@@ -86,12 +86,13 @@ PolarHead::PolarHead(const Builder& b, const PolarHeadOptions& o) {
 
 PolarHead::~PolarHead() = default;
 
-PolarOutputs PolarHead::forward(const std::vector<Tensor>& pyramid) {
+PolarOutputs PolarHead::forward(std::vector<Tensor> pyramid) {
   AZ_CHECK(pyramid.size() == ray_scales_.size(), "polarmask head: {} levels, built for {}", pyramid.size(),
            ray_scales_.size());
   PolarOutputs out;
   for (size_t i = 0; i < pyramid.size(); ++i) {
-    const Tensor classes = class_tower_->forward(pyramid[i]);
+    const Tensor level = std::move(pyramid[i]);
+    const Tensor classes = class_tower_->forward(level);
     // Whatever the activations are, logits and distances are f32: bf16 moves in steps of 4 at 700 pixels.
     const auto logits = [](const Conv2d& conv, const Tensor& x) {
       const Tensor y = conv.forward(x);
@@ -99,9 +100,8 @@ PolarOutputs PolarHead::forward(const std::vector<Tensor>& pyramid) {
     };
     out.classes.push_back(logits(*polar_class_, classes));
     out.centerness.push_back(logits(*polar_centerness_, classes));
-    out.rays.push_back(ray_scales_[i]->distances(logits(*polar_rays_, ray_tower_->forward(pyramid[i]))));
-    if (box_tower_)
-      out.boxes.push_back(box_scales_[i]->distances(logits(*polar_box_, box_tower_->forward(pyramid[i]))));
+    out.rays.push_back(ray_scales_[i]->distances(logits(*polar_rays_, ray_tower_->forward(level))));
+    if (box_tower_) out.boxes.push_back(box_scales_[i]->distances(logits(*polar_box_, box_tower_->forward(level))));
   }
   return out;
 }
@@ -129,10 +129,11 @@ PolarMask::PolarMask(const Builder& b, PolarMaskOptions o) : backbone_(std::make
 PolarOutputs PolarMask::forward(const Tensor& image, PolarTrace* trace) {
   AZ_CHECK(image.defined() && image.rank() == 4 && image.dim(3) == 3, "polarmask: image is {}, want f32 [n, h, w, 3]",
            image.str());
-  const std::vector<Tensor> stages = backbone_->forward(image);
-  const std::vector<Tensor> pyramid = neck_->forward(stages);
-  if (trace) *trace = {stages, pyramid};
-  return head_->forward(pyramid);
+  std::vector<Tensor> stages = backbone_->forward(image, trace ? 0 : neck_->start_level());
+  if (trace) trace->stages = stages;
+  std::vector<Tensor> pyramid = neck_->forward(std::move(stages));
+  if (trace) trace->pyramid = pyramid;
+  return head_->forward(std::move(pyramid));
 }
 
 void PolarMask::visit(nn::Visitor& v) {
