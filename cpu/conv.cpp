@@ -4,9 +4,12 @@
 #include <utility>
 #include <vector>
 
+#include "cpu/conv_algorithm.h"
 #include "cpu/conv_bf16.h"
 #include "cpu/conv_weight_gradient.h"
 #include "cpu/dnn.h"
+#include "cpu/few_outputs.h"
+#include "cpu/pointwise.h"
 #include "cpu/winograd.h"
 #include "tensor/error.h"
 
@@ -23,16 +26,9 @@ constexpr int64_t kTilesToTransform = 128;
 
 int64_t winograd_tiles(const ConvShape& d) { return d.n * ((d.oh() + 3) / 4) * ((d.ow() + 3) / 4); }
 
-/// Whether Winograd computes it on this device.
-template <class T>
-bool uses_winograd(const CpuDevice& device, const ConvShape& shape) {
-  const bool pays = std::is_same_v<T, bf16> ? winograd_pays_bf16(shape) : winograd_pays(shape);
-  return device.winograd() && winograd_simd() != WinogradSimd::none && winograd_fits(shape) && pays;
-}
-
 /// Forgets transformed weights, those first that were used longest ago, until `count` floats fit beside the rest.
 /// `wanted`, which was used last, stays.
-void make_room(CpuDevice::Dnn& dnn, const std::pair<uint64_t, WinogradWeights>& wanted, size_t count) {
+void make_room(CpuDevice::Dnn& dnn, const std::tuple<uint64_t, ConvAlgorithm, WinogradWeights>& wanted, size_t count) {
   const auto kept = [&] {
     size_t total = count;
     for (const auto& [key, packed] : dnn.winograd)
@@ -44,25 +40,34 @@ void make_room(CpuDevice::Dnn& dnn, const std::pair<uint64_t, WinogradWeights>& 
                                         [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
 }
 
-/// The weights transformed for Winograd. Those that are kept at all are from the second use of a version on, until the
-/// next version; their memory longer.
-const float* winograd_weights(CpuDevice& device, WinogradWeights which, const ConvShape& shape, const float* w,
-                              const float* scale, const WeightIdentity& identity) {
+WinogradTile tile_of(ConvAlgorithm algorithm) {
+  return algorithm == ConvAlgorithm::winograd2 ? WinogradTile::two : WinogradTile::four;
+}
+
+/// The weights transformed for Winograd, or packed for the 1x1 product. Those that are kept at all are from the second
+/// use of a version on, until the next version; their memory longer.
+const float* winograd_weights(CpuDevice& device, ConvAlgorithm algorithm, WinogradWeights which, const ConvShape& shape,
+                              const float* w, const float* scale, const WeightIdentity& identity) {
   auto& dnn = device.dnn();
-  const bool forward = which == WinogradWeights::forward;
-  const size_t count = winograd_packed_count(winograd_simd(), forward ? shape.c : shape.k, forward ? shape.k : shape.c);
+  const WinogradSimd simd = winograd_simd();
+  const bool forward = which == WinogradWeights::forward, matmul = algorithm == ConvAlgorithm::matmul;
+  const int64_t c = forward ? shape.c : shape.k, k = forward ? shape.k : shape.c;
+  const size_t count =
+      matmul ? pointwise_packed_count(simd, c, k) : winograd_packed_count(simd, c, k, tile_of(algorithm));
   const auto pack = [&](HugeBuffer& values) {
     float* packed = values.reserve(count);
-    if (identity.rounded) {
-      const std::vector<float> factored = factored_weights(shape, w, scale, true);
-      winograd_pack(winograd_simd(), which, shape.c, shape.k, factored.data(), nullptr, packed);
-    } else {
-      winograd_pack(winograd_simd(), which, shape.c, shape.k, w, scale, packed);
-    }
+    const std::vector<float> rounded =
+        identity.rounded ? factored_weights(shape, w, scale, true) : std::vector<float>();
+    const float* from = identity.rounded ? rounded.data() : w;
+    const float* factor = identity.rounded ? nullptr : scale;
+    if (matmul)
+      pointwise_pack(simd, which, shape.c, shape.k, from, factor, packed);
+    else
+      winograd_pack(simd, which, shape.c, shape.k, from, factor, packed, tile_of(algorithm));
     return packed;
   };
-  if (identity.id == 0 || winograd_tiles(shape) >= kTilesToTransform) return pack(dnn.winograd_unkept);
-  const auto key = std::pair(identity.id, which);
+  if (identity.id == 0 || (!matmul && winograd_tiles(shape) >= kTilesToTransform)) return pack(dnn.winograd_unkept);
+  const auto key = std::tuple(identity.id, algorithm, which);
   WinogradPacked& kept = dnn.winograd[key];
   kept.used = ++dnn.winograd_uses;
   // At a version's first use nobody knows whether there will be another.
@@ -90,40 +95,136 @@ void check(const char* op, const ConvShape& d) {
            "{}: impossible geometry: {}", op, conv_geometry(d));
 }
 
+template <class T>
+ConvShape with_size(const ConvShape& kind, const ConvMaps<T>& maps) {
+  ConvShape d = kind;
+  d.n = maps.n, d.h = maps.h, d.w = maps.w;
+  return d;
+}
+
+/// The maps of which there is something to compute; checks all.
+template <class T>
+std::vector<ConvMaps<T>> not_empty(const char* op, const ConvShape& kind, std::span<const ConvMaps<T>> maps) {
+  std::vector<ConvMaps<T>> some;
+  for (const ConvMaps<T>& m : maps) {
+    const ConvShape d = with_size(kind, m);
+    check(op, d);
+    if (d.y_count() > 0) some.push_back(m);
+  }
+  return some;
+}
+
+/// The algorithm for all of them: that of the largest.
+template <class T>
+ConvAlgorithm algorithm_of(const CpuDevice& device, const ConvShape& kind, const std::vector<ConvMaps<T>>& maps,
+                           ConvPass pass) {
+  const auto largest = std::ranges::max_element(maps, {}, [](const ConvMaps<T>& m) { return m.n * m.h * m.w; });
+  return conv_algorithm(with_size(kind, *largest), pass, dtype_of<T>, device.winograd());
+}
+
+/// `kind` is the convolution from maps.x to maps.y.
+template <class T>
+void winograd_maps(CpuDevice& device, ConvAlgorithm algorithm, const ConvShape& kind,
+                   const std::vector<ConvMaps<T>>& maps, const float* packed, const ConvEpilogue& epilogue) {
+  winograd_forward(WinogradCall<T>{.simd = winograd_simd(),
+                                   .tile = tile_of(algorithm),
+                                   .c = kind.c,
+                                   .k = kind.k,
+                                   .dilation = kind.dilation,
+                                   .packed = packed,
+                                   .bias = static_cast<const float*>(epilogue.bias),
+                                   .relu = epilogue.relu,
+                                   .maps = maps},
+                   device.dnn().winograd_scratch);
+}
+
+bool is_winograd(ConvAlgorithm algorithm) {
+  return algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4;
+}
+
 }  // namespace
 
 template <class T>
-void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const float* w, const float* scale,
-                  const WeightIdentity& named, const ConvEpilogue& epilogue, T* y) {
-  check("conv2d", shape);
-  if (shape.y_count() == 0) return;
+void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> all, const float* w,
+                         const float* scale, const WeightIdentity& named, const ConvEpilogue& epilogue) {
+  const std::vector<ConvMaps<T>> maps = not_empty("conv2d", kind, all);
+  if (maps.empty()) return;
   const WeightIdentity identity = rounded_for<T>(named);
-  if constexpr (std::is_same_v<T, bf16>)
-    if (!device.bf16_products()) return widened_conv_forward(device, shape, x, w, scale, identity, epilogue, y);
-  if constexpr (std::is_same_v<T, float>)
-    if (uses_winograd<T>(device, shape)) {
-      const float* packed = winograd_weights(device, WinogradWeights::forward, shape, w, scale, identity);
-      return winograd_forward(winograd_simd(), shape, x, packed, epilogue, device.dnn().winograd_scratch, y);
+  const ConvAlgorithm algorithm = algorithm_of(device, kind, maps, ConvPass::forward);
+  const auto packed = [&] {
+    return winograd_weights(device, algorithm, WinogradWeights::forward, kind, w, scale, identity);
+  };
+  if (std::is_same_v<T, float> || device.bf16_products())
+    if (is_winograd(algorithm)) return winograd_maps(device, algorithm, kind, maps, packed(), epilogue);
+  for (const ConvMaps<T>& m : maps) {
+    const ConvShape d = with_size(kind, m);
+    const ConvEpilogue after{epilogue.bias, m.residual, epilogue.relu};
+    if constexpr (std::is_same_v<T, bf16>) {
+      if (!device.bf16_products()) {
+        widened_conv_forward(device, d, m.x, w, scale, identity, after, m.y);
+        continue;
+      }
+    } else {
+      if (algorithm == ConvAlgorithm::matmul) {
+        pointwise_forward(winograd_simd(), d, m.x, packed(), after, device.dnn().winograd_scratch, m.y);
+        continue;
+      }
+      if (algorithm == ConvAlgorithm::few_outputs) {
+        few_outputs_forward(winograd_simd(), d, m.x, w, scale, after, m.y);
+        continue;
+      }
     }
-  dnn_conv_forward(device, shape, x, w, scale, identity, epilogue, y);
+    dnn_conv_forward(device, d, m.x, w, scale, identity, after, m.y);
+  }
+}
+
+template <class T>
+void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const float* w, const float* scale,
+                  const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y) {
+  const ConvMaps<T> maps{shape.n, shape.h, shape.w, x, static_cast<const T*>(epilogue.residual), y};
+  conv_forward_levels<T>(device, shape, {&maps, 1}, w, scale, identity, epilogue);
+}
+
+template <class T>
+void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> all,
+                               const float* w, const float* scale, const WeightIdentity& named) {
+  for (const ConvMaps<T>& m : all)
+    if (const ConvShape d = with_size(kind, m); d.y_count() == 0)
+      device.fill_zero(m.y, d.x_count() * static_cast<int64_t>(sizeof(T)));
+  const std::vector<ConvMaps<T>> maps = not_empty("conv2d backward", kind, all);
+  if (maps.empty()) return;
+  const WeightIdentity identity = rounded_for<T>(named);
+  const ConvAlgorithm algorithm = algorithm_of(device, kind, maps, ConvPass::backward_data);
+  const auto packed = [&] {
+    return winograd_weights(device, algorithm, WinogradWeights::backward_data, kind, w, scale, identity);
+  };
+  ConvShape transposed = kind;
+  std::swap(transposed.c, transposed.k);
+  if (std::is_same_v<T, float> || device.bf16_products())
+    if (is_winograd(algorithm)) return winograd_maps(device, algorithm, transposed, maps, packed(), {});
+  for (const ConvMaps<T>& m : maps) {
+    const ConvShape d = with_size(kind, m);
+    if constexpr (std::is_same_v<T, bf16>) {
+      if (!device.bf16_products()) {
+        widened_conv_backward_data(device, d, m.x, w, scale, identity, m.y);
+        continue;
+      }
+    } else {
+      if (algorithm == ConvAlgorithm::matmul) {
+        pointwise_forward(winograd_simd(), with_size(transposed, m), m.x, packed(), {}, device.dnn().winograd_scratch,
+                          m.y);
+        continue;
+      }
+    }
+    dnn_conv_backward_data(device, d, m.x, w, scale, identity, m.y);
+  }
 }
 
 template <class T>
 void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const float* w, const float* scale,
-                        const WeightIdentity& named, T* dx) {
-  check("conv2d backward", shape);
-  if (shape.y_count() == 0) return device.fill_zero(dx, shape.x_count() * static_cast<int64_t>(sizeof(T)));
-  const WeightIdentity identity = rounded_for<T>(named);
-  if constexpr (std::is_same_v<T, bf16>)
-    if (!device.bf16_products()) return widened_conv_backward_data(device, shape, dy, w, scale, identity, dx);
-  ConvShape transposed = shape;
-  std::swap(transposed.c, transposed.k);
-  if constexpr (std::is_same_v<T, float>)
-    if (uses_winograd<T>(device, transposed)) {
-      const float* packed = winograd_weights(device, WinogradWeights::backward_data, shape, w, scale, identity);
-      return winograd_forward(winograd_simd(), transposed, dy, packed, {}, device.dnn().winograd_scratch, dx);
-    }
-  dnn_conv_backward_data(device, shape, dy, w, scale, identity, dx);
+                        const WeightIdentity& identity, T* dx) {
+  const ConvMaps<T> maps{shape.n, shape.h, shape.w, dy, nullptr, dx};
+  conv_backward_data_levels<T>(device, shape, {&maps, 1}, w, scale, identity);
 }
 
 template <class T>
@@ -136,11 +237,15 @@ void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x
   dnn_conv_backward_weights(device, shape, x, dy, dw);
 }
 
-#define AZ_INSTANTIATE(T)                                                                                 \
-  template void conv_forward<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*,       \
-                                const WeightIdentity&, const ConvEpilogue&, T*);                          \
-  template void conv_backward_data<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*, \
-                                      const WeightIdentity&, T*);                                         \
+#define AZ_INSTANTIATE(T)                                                                                              \
+  template void conv_forward<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*,                    \
+                                const WeightIdentity&, const ConvEpilogue&, T*);                                       \
+  template void conv_forward_levels<T>(CpuDevice&, const ConvShape&, std::span<const ConvMaps<T>>, const float*,       \
+                                       const float*, const WeightIdentity&, const ConvEpilogue&);                      \
+  template void conv_backward_data_levels<T>(CpuDevice&, const ConvShape&, std::span<const ConvMaps<T>>, const float*, \
+                                             const float*, const WeightIdentity&);                                     \
+  template void conv_backward_data<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*,              \
+                                      const WeightIdentity&, T*);                                                      \
   template void conv_backward_weights<T>(CpuDevice&, const ConvShape&, const T*, const T*, float*);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)

@@ -1,5 +1,6 @@
 #include "cpu/conv_weight_gradient.h"
 
+#include "cpu/conv_algorithm.h"
 #include "cpu/dnn.h"
 #include "cpu/elementwise.h"
 #include "cpu/winograd_filter_gradient.h"
@@ -13,8 +14,7 @@ void conv_weight_gradient(CpuDevice& device, const ConvShape& shape, const float
     return;
   }
   auto& dnn = device.dnn();
-  if (device.winograd() && winograd_simd() != WinogradSimd::none && winograd_filter_gradient_fits(shape) &&
-      winograd_filter_gradient_pays(shape))
+  if (conv_algorithm(shape, ConvPass::backward_weights, DType::f32, device.winograd()) == ConvAlgorithm::winograd4)
     return winograd_filter_gradient(winograd_simd(), shape, x, dy, scale, add, dnn.winograd_scratch, dw);
   float* gradient = add ? dnn.winograd_unkept.reserve(static_cast<size_t>(shape.w_count())) : dw;
   dnn_conv_backward_weights(device, shape, x, dy, gradient);

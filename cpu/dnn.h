@@ -5,10 +5,12 @@
 #include <dnnl.hpp>
 #include <map>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
 #include "cpu/conv.h"
+#include "cpu/conv_algorithm.h"
 #include "cpu/device.h"
 #include "cpu/winograd.h"
 #include "tensor/huge_buffer.h"
@@ -23,8 +25,6 @@ struct ConvPlan {
   dnnl::primitive primitive;
   dnnl::memory::desc source, weights, destination;  // for a backward pass: diff descriptors where it writes
 };
-
-enum class ConvPass : uint8_t { forward, backward_data, backward_weights };
 
 /// A plan's identity.
 struct ConvKey {
@@ -45,7 +45,7 @@ struct PackedWeights {
   dnnl::memory memory;
 };
 
-/// Weights transformed for Winograd, likewise.
+/// Weights transformed for Winograd, or packed for our own 1x1 product, likewise.
 struct WinogradPacked {
   WeightIdentity identity;
   HugeBuffer values;
@@ -93,8 +93,8 @@ class CpuDevice::Dnn {
   ConvPlan& conv_plan(const ConvKey& key);
   /// By the weight tensor's id: one packed form for each layout, all of its latest version.
   std::unordered_map<uint64_t, std::vector<PackedWeights>> packed;
-  /// By the weight tensor's id and what the transformed weights are for.
-  std::map<std::pair<uint64_t, WinogradWeights>, WinogradPacked> winograd;
+  /// By the weight tensor's id, the algorithm and what the transformed weights are for.
+  std::map<std::tuple<uint64_t, ConvAlgorithm, WinogradWeights>, WinogradPacked> winograd;
   uint64_t winograd_uses = 0;
   RepeatedWeights repeated;
   HugeBuffer winograd_scratch;

@@ -26,12 +26,20 @@ Conv2d::Conv2d(const Builder& b, const std::string& name, const Options& o)
   autograd::set_requires_grad(bias_, true);
 }
 
-Tensor Conv2d::forward(const Tensor& x, ops::Epilogue epilogue) const {
+ops::Epilogue Conv2d::with_bias(ops::Epilogue epilogue) const {
   if (bias_.defined()) {
     AZ_CHECK(!epilogue.bias.defined(), "conv2d: a bias of its own and one from outside");
     epilogue.bias = bias_;
   }
-  return ops::conv2d(x, weight_, options_, std::move(epilogue));
+  return epilogue;
+}
+
+Tensor Conv2d::forward(const Tensor& x, ops::Epilogue epilogue) const {
+  return ops::conv2d(x, weight_, options_, with_bias(std::move(epilogue)));
+}
+
+std::vector<Tensor> Conv2d::forward_levels(const std::vector<Tensor>& x, ops::Epilogue epilogue) const {
+  return ops::conv2d_levels(x, weight_, options_, with_bias(std::move(epilogue)));
 }
 
 void Conv2d::visit(Visitor& v) {

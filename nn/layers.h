@@ -22,12 +22,16 @@ class Conv2d final : public Module {
   Conv2d(const Builder& b, const std::string& name, const Options& options);
 
   Tensor forward(const Tensor& x, ops::Epilogue epilogue = {}) const;
+  /// Of each level, as ops::conv2d_levels.
+  std::vector<Tensor> forward_levels(const std::vector<Tensor>& x, ops::Epilogue epilogue = {}) const;
   void visit(Visitor& v) override;
 
   Tensor& weight() { return weight_; }
   Tensor& bias() { return bias_; }
 
  private:
+  ops::Epilogue with_bias(ops::Epilogue epilogue) const;
+
   ops::Conv2dOptions options_;
   Tensor weight_;  // [out, kernel, kernel, in / groups]
   Tensor bias_;    // [out] or undefined
