@@ -9,6 +9,7 @@
 #include <map>
 #include <random>
 
+#include "cuda/emulator/fault.h"
 #include "cuda/emulator/fiber.h"
 #include "tensor/error.h"
 #include "tensor/sanitizer.h"
@@ -379,5 +380,6 @@ uint64_t warp_exchange(unsigned mask, uint64_t bits, int source, const std::sour
 int lane_index() { return running->lane(); }
 unsigned live_lanes() { return running->live_lanes(); }
 void* static_shared(const void* site, size_t bytes) { return running->static_shared(site, bytes); }
+void trap() { throw DeviceFault{cudaErrorLaunchFailure}; }
 
 }  // namespace az::cuda::emulator

@@ -22,6 +22,10 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaSuccess: return "no error";
     case cudaErrorInvalidValue: return "invalid argument";
     case cudaErrorMemoryAllocation: return "out of memory";
+    case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
+    case cudaErrorAssert: return "device-side assert triggered";
+    case cudaErrorMisalignedAddress: return "misaligned address";
+    case cudaErrorLaunchFailure: return "unspecified launch failure";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
   }
   return "unknown error";
@@ -58,17 +62,15 @@ cudaError_t cudaFreeHost(void* block) {
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
-  stream->add("copy", [=] {
+  return stream->add("copy", [=] {
     if (bytes > 0) std::memmove(to, from, bytes);
   });
-  return cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
-  stream->add("fill", [=] {
+  return stream->add("fill", [=] {
     if (bytes > 0) std::memset(to, value, bytes);
   });
-  return cudaSuccess;
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
@@ -82,7 +84,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return stream->captured ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+  return stream->captured ? cudaErrorStreamCaptureUnsupported : stream->wait();
 }
 
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
@@ -96,8 +98,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  stream->add("event", [event] { event->when = std::chrono::steady_clock::now(); });
-  return cudaSuccess;
+  return stream->add("event", [event] { event->when = std::chrono::steady_clock::now(); });
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
@@ -132,8 +133,9 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
 }
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
-  for (const EmulatedNode& node : exec->nodes) stream->add(node.name, node.work);
-  return cudaSuccess;
+  cudaError_t error = cudaSuccess;
+  for (const EmulatedNode& node : exec->nodes) error = stream->add(node.name, node.work);
+  return error;
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {

@@ -15,6 +15,7 @@
 #include "cuda/emulator/memory.h"
 #include "cuda/emulator/queue.h"
 #include "cuda/launch.h"
+#include "cuda/runtime.h"
 #include "cuda/stream.h"
 #include "tensor/error.h"
 
@@ -148,7 +149,10 @@ std::vector<Order> all_orders() {
   return {{Order::Kind::forward, 0}, {Order::Kind::reverse, 0}, {Order::Kind::random, 1}, {Order::Kind::random, 2}};
 }
 
-void enqueue(Stream& stream, const char* name, std::function<void()> work) { stream.get()->add(name, std::move(work)); }
+void enqueue(Stream& stream, const char* name, std::function<void()> work) {
+  if (const cudaError_t error = stream.get()->add(name, std::move(work)); error != cudaSuccess)
+    throw_cuda(error, "launch", name);
+}
 
 void start(Stream& stream, const LaunchShape& launch, std::function<void()> kernel, const void* arguments,
            size_t argument_bytes) {
