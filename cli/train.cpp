@@ -15,6 +15,7 @@ namespace {
 struct Arguments : ConfigArguments {
   std::string out, init, resume;
   int64_t max_steps = 0, keep = 0;
+  bool host_targets = false;
 };
 
 void print_counts(const data::ObjectCounts& c) {
@@ -39,7 +40,8 @@ void run(const Arguments& a) {
   const auto network = make_network(config, static_cast<int64_t>(data.classes().size()), *device);
   const std::string start = a.init.empty() ? config.train.pretrained : a.init;
   if (!start.empty()) load_weights(*network, start, *device);
-  train::PolarMaskTask task(*network, config, data, validation ? &*validation : nullptr, *device, dtype);
+  train::PolarMaskTask task(*network, config, data, validation ? &*validation : nullptr, *device, dtype,
+                            a.host_targets ? data::TargetsOn::host : data::TargetsOn::device);
   train::Optimizer optimizer = train::make_optimizer(*network, config.train);
   const train::Schedule schedule = train::make_schedule(config.train, task.steps_per_epoch());
   const train::TrainOptions options{.run = a.out,
@@ -72,6 +74,7 @@ void add_train_command(CLI::App& app) {
   command->add_option("--init", a->init, "weights to start from: ours, .pth or safetensors");
   command->add_option("--max-steps", a->max_steps, "stop after this many steps of the schedule");
   command->add_option("--keep", a->keep, "newest checkpoints kept (train.keep)");
+  command->add_flag("--host-targets", a->host_targets, "on a GPU: ray targets by the loader's threads, not the device");
   command->callback([a] { run(*a); });
 }
 

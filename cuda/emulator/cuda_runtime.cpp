@@ -61,9 +61,13 @@ cudaError_t cudaFreeHost(void* block) {
   return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
   return stream->add("copy", [=] {
-    if (bytes > 0) std::memmove(to, from, bytes);
+    if (bytes == 0) return;
+    std::memmove(to, from, bytes);
+    auto& memory = az::cuda::emulator::memory_map();
+    if (kind == cudaMemcpyDeviceToHost) az::cuda::emulator::note_read(memory.writers(from));
+    if (kind == cudaMemcpyDeviceToDevice) memory.set_writers(to, memory.writers(to) | memory.writers(from));
   });
 }
 

@@ -1,4 +1,5 @@
-// The emulated device's memory: which blocks exist, so that a checking launch can find those that a kernel reaches.
+// The emulated device's memory: which blocks exist, so that a checking launch can find those that a kernel reaches, and
+// which kernels had a part in what they hold.
 #pragma once
 
 #include <cstddef>
@@ -6,6 +7,8 @@
 #include <map>
 #include <mutex>
 #include <vector>
+
+#include "cuda/emulator/coverage.h"
 
 namespace az::cuda::emulator {
 
@@ -22,6 +25,12 @@ class MemoryMap {
   void remove(void* block);
   /// Blocks that the pointers among these bytes lead to, directly or through small blocks of pointers.
   std::vector<Region> reached_from(const void* values, size_t bytes) const;
+  /// Whether one of these bytes' pointers leads into a block and is no multiple of 16 bytes.
+  bool reached_unaligned(const void* values, size_t bytes) const;
+
+  /// The kernels that the contents of the block at `address` come from: those noted, until it is given back.
+  KernelSet writers(const void* address) const;
+  void set_writers(const void* address, const KernelSet& kernels);
 
  private:
   const Region* find(uintptr_t address) const;
@@ -29,6 +38,7 @@ class MemoryMap {
 
   mutable std::mutex mutex_;
   std::map<uintptr_t, Region> regions_;
+  std::map<uintptr_t, KernelSet> writers_;  // by where their block begins
 };
 
 /// The process's emulated memory.

@@ -95,9 +95,22 @@ void restore(const std::vector<Region>& regions, const std::vector<unsigned char
   }
 }
 
+/// The regions whose contents the kernel changed now come from it and from all that it could read.
+void note_writers(size_t kernel, const std::vector<Region>& regions, const std::vector<unsigned char>& before,
+                  const std::vector<unsigned char>& after) {
+  KernelSet from;
+  from.set(kernel);
+  for (const Region& r : regions) from |= memory_map().writers(r.begin);
+  size_t at = 0;
+  for (const Region& r : regions) {
+    if (std::memcmp(before.data() + at, after.data() + at, r.bytes) != 0) memory_map().set_writers(r.begin, from);
+    at += r.bytes;
+  }
+}
+
 /// Runs the kernel in every order from the same memory. Error: two orders end with different memory.
-void run_in_all_orders(const GridShape& shape, const std::function<void()>& kernel,
-                       const std::vector<Region>& regions) {
+void run_in_all_orders(const GridShape& shape, const std::function<void()>& kernel, const std::vector<Region>& regions,
+                       bool unaligned) {
   const std::vector<unsigned char> before = contents(regions);
   std::vector<unsigned char> first;
   for (const Order& order : orders()) {
@@ -116,12 +129,13 @@ void run_in_all_orders(const GridShape& shape, const std::function<void()>& kern
         shape.kernel, order.name(), orders()[0].name(), at, first.size(), shape.grid.x, shape.grid.y, shape.grid.z,
         shape.block.x, shape.block.y, shape.block.z);
   }
+  note_writers(note_launch(shape.kernel, static_cast<int>(orders().size()), unaligned), regions, before, first);
 }
 
 void run(const GridShape& shape, const std::function<void()>& kernel, const std::vector<unsigned char>& arguments) {
   if (orders().size() < 2) {
     run_on_all_cores(shape, kernel);
-    note_launch(shape.kernel, 1);
+    note_launch(shape.kernel, 1, false);
     return;
   }
   const std::vector<Region> regions = memory_map().reached_from(arguments.data(), arguments.size());
@@ -129,11 +143,10 @@ void run(const GridShape& shape, const std::function<void()>& kernel, const std:
   for (const Region& r : regions) bytes += r.bytes;
   if (bytes == 0 || bytes > kMostCompared) {
     run_on_all_cores(shape, kernel);
-    note_launch(shape.kernel, 1);
+    note_launch(shape.kernel, 1, false);
     return;
   }
-  run_in_all_orders(shape, kernel, regions);
-  note_launch(shape.kernel, static_cast<int>(orders().size()));
+  run_in_all_orders(shape, kernel, regions, memory_map().reached_unaligned(arguments.data(), arguments.size()));
 }
 
 }  // namespace

@@ -28,9 +28,12 @@ template <class T>
 struct Values {
   Tensor device;
   std::vector<double> wide;
-  Values(const Shape& shape, uint64_t seed) {
+  /// `skipped` elements lie before them, so that 1 makes them unaligned.
+  Values(const Shape& shape, uint64_t seed, int64_t skipped = 0) {
     const Tensor host = test::uniform(shape, -1, 1, DType::f32, test::cpu(), seed).to(dtype_of<T>);
-    device = host.to(*test::cuda());
+    device = Tensor::empty({shape.numel() + skipped}, dtype_of<T>, *test::cuda());
+    device = device.narrowed(skipped, shape.numel()).reshaped(shape);
+    device.copy_from(host.to(*test::cuda()));
     wide = host.to(DType::f64).to_vector<double>();
   }
   const T* get() const { return device.data<T>(); }
@@ -57,19 +60,23 @@ const ConvShape kShapes[] = {
     {.n = 1, .h = 13, .w = 13, .c = 8, .k = 12, .r = 3, .s = 3, .padding = 2, .dilation = 2, .groups = 4},
     {.n = 2, .h = 7, .w = 6, .c = 33, .k = 33, .r = 3, .s = 3, .stride = 2, .padding = 1, .groups = 33},
     {.n = 1, .h = 1, .w = 1, .c = 31, .k = 32},
+    {.n = 1, .h = 2, .w = 3, .c = 1, .k = 257, .r = 2, .s = 2, .padding = 1},
+    {.n = 0, .h = 4, .w = 3, .c = 2, .k = 2, .r = 3, .s = 3, .padding = 1},
 };
 
 }  // namespace
 
 TEST_CASE_TEMPLATE("weights are scaled and rounded once, whatever their row", T, float, bf16, double) {
   if (!test::cuda()) return;
-  for (const int64_t k : {1, 3, 33})
-    for (const int64_t row : {1, 9, 32, 257})
+  const test::Compared compared(test::Against::reference);
+  for (const int64_t k : {0, 1, 3, 33})
+    for (const int64_t row : {1, 9, 31, 32, 257})
       for (const bool scaled : {false, true}) {
         CAPTURE(k);
         CAPTURE(row);
         CAPTURE(scaled);
-        const Values<Wide<T>> w({k, row}, 1), scale({k}, 2);
+        const test::Sizes sizes{k, row};
+        const Values<Wide<T>> w({k, row}, 1, k % 2), scale({k}, 2, row % 2);
         Tensor packed = Tensor::empty({k, row}, dtype_of<T>, gpu());
         cuda::pack_weights<T>(gpu().stream(), w.get(), scaled ? scale.get() : nullptr, packed.mutable_data<T>(), k,
                               row);
@@ -81,14 +88,17 @@ TEST_CASE_TEMPLATE("weights are scaled and rounded once, whatever their row", T,
 
 TEST_CASE_TEMPLATE("bias, residual and ReLU after the fact", T, float, bf16, double) {
   if (!test::cuda()) return;
-  for (const int64_t rows : {0, 1, 33})
-    for (const int64_t k : {1, 8, 33, 256, 2056})
+  const test::Compared compared(test::Against::reference);
+  for (const int64_t rows : {0, 1, 31})
+    for (const int64_t k : {1, 8, 32, 33, 256, 257, 2056})
       for (const int present : {1, 2, 3, 4, 7}) {
         CAPTURE(rows);
         CAPTURE(k);
         CAPTURE(present);
-        const Values<T> sums({rows, k}, 1), residual({rows, k}, 2);
-        const Values<Wide<T>> bias({k}, 3);
+        const test::Sizes sizes{rows, k};
+        const int64_t skipped = present / 2 % 2;
+        const Values<T> sums({rows, k}, 1), residual({rows, k}, 2, skipped);
+        const Values<Wide<T>> bias({k}, 3, skipped);
         Tensor y = sums.device.clone();
         cuda::bias_act<T>(
             gpu().stream(),
@@ -106,12 +116,15 @@ TEST_CASE_TEMPLATE("bias, residual and ReLU after the fact", T, float, bf16, dou
 
 TEST_CASE_TEMPLATE("the plain kernels are the plain loops", T, float, bf16, double) {
   if (!test::cuda()) return;
+  const test::Compared compared(test::Against::both);  // the CPU's loops, in double
   for (const ConvShape& d : kShapes) {
     CAPTURE(d.c);
     CAPTURE(d.k);
-    const Values<T> x({d.n, d.h, d.w, d.c}, 1), w({d.k, d.r, d.s, d.c / d.groups}, 2);
-    const Values<T> dy({d.n, d.oh(), d.ow(), d.k}, 3);
-    const Values<Wide<T>> bias({d.k}, 4);
+    const test::Sizes sizes{d.n, d.h, d.w, d.c, d.k};
+    const int64_t skipped = d.n % 2;
+    const Values<T> x({d.n, d.h, d.w, d.c}, 1, skipped), w({d.k, d.r, d.s, d.c / d.groups}, 2, skipped);
+    const Values<T> dy({d.n, d.oh(), d.ow(), d.k}, 3, skipped);
+    const Values<Wide<T>> bias({d.k}, 4, skipped);
     cuda::Stream& stream = gpu().stream();
 
     std::vector<double> want(dy.wide.size());

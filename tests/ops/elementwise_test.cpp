@@ -24,9 +24,10 @@ std::vector<double> host(const Tensor& t) { return t.to(DType::f64).to_vector<do
 /// Values of an op at odd lengths, aligned and not, and its gradients in double.
 template <class Op, class F>
 void check_map(Op op, F reference, double tolerance, DType dtype = DType::f32) {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const int64_t n : kLengths)
       for (const int64_t skipped : {0, 1}) {
+        const test::Sizes sizes{n};
         CAPTURE(n);
         CAPTURE(skipped);
         const Tensor x = test::uniform({n + skipped}, -6, 6, dtype, *device).narrowed(skipped, n);
@@ -49,7 +50,7 @@ void check_map(Op op, F reference, double tolerance, DType dtype = DType::f32) {
 /// Gradient of sum(op(x) * w) with respect to x, w and x drawn.
 template <class Op>
 std::vector<double> gradient_of(Op op, int64_t n, DType dtype, Device& device) {
-  Tensor x = test::uniform({n}, -2, 2, dtype, device, 5);
+  Tensor x = test::uniform({n + 1}, -2, 2, dtype, device, 5).narrowed(1, n);  // not aligned
   autograd::set_requires_grad(x, true);
   const Tensor y = ops::cast(op(x), DType::f32);
   autograd::backward(ops::weighted_sum(y, test::uniform({n}, -1, 1, DType::f32, device, 6)));
@@ -94,15 +95,17 @@ TEST_CASE("maps of bf16 are rounded once; exponentials of bf16 are f32") {
 
 TEST_CASE("gradients of every type are the same on all devices") {
   for (const DType dtype : {DType::f32, DType::bf16, DType::f64})
-    for (Device* device : test::devices()) {
-      CHECK(gradient_of(kRelu, 257, dtype, *device) == gradient_of(kRelu, 257, dtype, test::cpu()));
-      CHECK(gradient_of(kScale, 257, dtype, *device) == gradient_of(kScale, 257, dtype, test::cpu()));
-      CHECK(gradient_of(kAdd, 257, dtype, *device) == gradient_of(kAdd, 257, dtype, test::cpu()));
-      const auto got = gradient_of(kSigmoid, 257, dtype, *device),
-                 want = gradient_of(kSigmoid, 257, dtype, test::cpu());
-      // The two devices' expf differ by 2 ulp, which may turn one rounding to bf16.
-      for (size_t i = 0; i < got.size(); ++i) CHECK(std::abs(got[i] - want[i]) < (dtype == DType::bf16 ? kBf16 : 1e-6));
-    }
+    for (Device* device : test::devices(test::Against::cpu))
+      for (const int64_t n : {0, 1, 31, 32, 33, 257}) {
+        const test::Sizes sizes{n};
+        CHECK(gradient_of(kRelu, n, dtype, *device) == gradient_of(kRelu, n, dtype, test::cpu()));
+        CHECK(gradient_of(kScale, n, dtype, *device) == gradient_of(kScale, n, dtype, test::cpu()));
+        CHECK(gradient_of(kAdd, n, dtype, *device) == gradient_of(kAdd, n, dtype, test::cpu()));
+        const auto got = gradient_of(kSigmoid, n, dtype, *device), want = gradient_of(kSigmoid, n, dtype, test::cpu());
+        // The two devices' expf differ by 2 ulp, which may turn one rounding to bf16.
+        const double off = dtype == DType::bf16 ? kBf16 : 1e-6;
+        for (size_t i = 0; i < got.size(); ++i) CHECK(std::abs(got[i] - want[i]) < off);
+      }
 }
 
 TEST_CASE("add, exp_scaled, reshape, narrow and concat_levels have the right gradients") {
@@ -129,8 +132,9 @@ TEST_CASE("add, exp_scaled, reshape, narrow and concat_levels have the right gra
 
 TEST_CASE("exp_scaled and its scale's gradient follow their formulas at odd lengths") {
   constexpr double kLimit = 2.5;
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const int64_t n : kLengths) {
+      const test::Sizes sizes{n};
       CAPTURE(n);
       Tensor x = test::uniform({n + 1}, -3, 3, DType::f32, *device, 8).narrowed(1, n);
       Tensor s = Tensor::full({1}, 1.25, DType::f32, *device);
@@ -155,7 +159,7 @@ TEST_CASE("exp_scaled and its scale's gradient follow their formulas at odd leng
 
 TEST_CASE("concat_levels joins levels of any type image by image, and hands each its gradient") {
   const std::vector<Shape> shapes = {{3, 5, 7, 3}, {3, 1, 2, 3}, {3, 0, 4, 3}, {3, 1, 1, 3}};
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const DType dtype : {DType::f32, DType::bf16, DType::f64, DType::i32, DType::u8}) {
       std::vector<Tensor> levels;
       std::vector<double> want;
@@ -185,7 +189,7 @@ TEST_CASE("concat_levels joins levels of any type image by image, and hands each
 }
 
 TEST_CASE("a tensor used twice gets the sum of its gradients, and a leaf's gradients add up") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
       Tensor x = Tensor::full({257}, 3.0, dtype, *device);
       autograd::set_requires_grad(x, true);
@@ -235,10 +239,12 @@ TEST_CASE("no_grad records nothing, and a step's memory is the same the second t
 }
 
 TEST_CASE("Tensor::full fills every type") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const DType dtype : {DType::f32, DType::bf16, DType::f64, DType::i32, DType::i64, DType::u8})
-      for (const int64_t n : {0, 1, 33, 4097})
+      for (const int64_t n : {0, 1, 31, 32, 33, 257, 4097}) {
+        const test::Sizes sizes{n};
         CHECK(host(Tensor::full({n}, 7, dtype, *device)) == std::vector<double>(static_cast<size_t>(n), 7.0));
+      }
 }
 
 TEST_CASE("messages name the op and the shapes") {
@@ -253,7 +259,7 @@ TEST_CASE("messages name the op and the shapes") {
 }
 
 TEST_CASE("count_up counts in place") {
-  for (Device* device : test::devices()) {
+  for (Device* device : test::devices(test::Against::reference)) {
     CAPTURE(device->name());
     Tensor counter = Tensor::zeros(Shape{}, DType::i64, *device);
     const uint64_t version = counter.version();
