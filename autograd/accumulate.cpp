@@ -31,6 +31,7 @@ void accumulate(Tensor& sum, Tensor gradient) {
   switch (sum.dtype()) {
     case DType::f32: add<float>(sum, gradient, total); break;
     case DType::bf16: add<bf16>(sum, gradient, total); break;
+    case DType::f16: add<f16>(sum, gradient, total); break;
     case DType::f64: add<double>(sum, gradient, total); break;
     default: fail("backward: gradients {} and {} are of no floating type", sum.str(), gradient.str());
   }

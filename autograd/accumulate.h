@@ -5,7 +5,7 @@
 
 namespace az::autograd {
 
-/// sum = sum + gradient; an undefined sum takes the gradient as it is. f32, bf16 and f64. Never edits the old sum,
+/// sum = sum + gradient; an undefined sum takes the gradient as it is. f32, bf16, f16 and f64. Never edits the old sum,
 /// whose storage may serve another branch too (a residual's gradient, say). Error: other shape or dtype.
 void accumulate(Tensor& sum, Tensor gradient);
 

@@ -11,6 +11,7 @@
 #include "cli/bench_kernels.h"
 #include "cli/bench_labels.h"
 #include "cli/bench_model.h"
+#include "cli/bench_overhead.h"
 #include "cli/polarmask.h"
 #include "tensor/error.h"
 
@@ -48,7 +49,8 @@ void print(const nlohmann::ordered_json& result, bool json) {
 void run_model(const Arguments& a) {
   const auto device = make_device(a.device, a.exact, !a.direct);
   BenchOptions options = a.options;
-  options.activations = activation_dtype(a.dtype, *device, options.train ? DType::bf16 : DType::f32);
+  options.activations =
+      options.train ? training_dtype(a.dtype, *device) : activation_dtype(a.dtype, *device, DType::f32);
   options.graphs = !a.eager;
   const BenchResult r = bench_model(options, *device);
   const PeakResult peak = bench_peak(*device, device->kind() == DeviceKind::cpu ? DType::f32 : options.activations);
@@ -176,6 +178,22 @@ void add_kernels(CLI::App& bench) {
   });
 }
 
+void add_overhead(CLI::App& bench) {
+  struct OverheadArguments {
+    std::string device = "cpu";
+    bool json = false;
+  };
+  const auto a = std::make_shared<OverheadArguments>();
+  CLI::App* command = bench.add_subcommand("overhead", "what an op costs besides its arithmetic: adding 16 floats");
+  command->add_option("--device", a->device, "auto, cpu or cuda")->capture_default_str();
+  command->add_flag("--json", a->json, "one JSON object on stdout");
+  command->callback([a] {
+    const auto device = make_device(a->device);
+    const OverheadBench r = bench_overhead(*device);
+    print({{"no_tape_ns", r.no_tape_ns}, {"tape_ns", r.tape_ns}}, a->json);
+  });
+}
+
 void set_threads(Arguments& a) {
   if (a.threads > 0) omp_set_num_threads(a.threads);
   a.threads = omp_get_max_threads();
@@ -199,7 +217,8 @@ void add_bench_command(CLI::App& app) {
     command->add_option("--batch", a->options.batch, "pictures a step")->check(CLI::Range(1, 1024));
     command->add_option("--seconds", a->options.seconds, "measure for this long, at least three runs");
     command->add_option("--device", a->device, "auto, cpu or cuda");
-    command->add_option("--dtype", a->dtype, "of activations: f32, bf16, or auto (bf16 to train on a GPU, else f32)");
+    command->add_option("--dtype", a->dtype,
+                        "of activations: f32, bf16, f16 (not to train), or auto (bf16 to train on a GPU, else f32)");
     command->add_flag("--eager", a->eager, "on a GPU: no CUDA graphs");
     command->add_option("--plans", a->options.plans,
                         "with --tune: keep the plans in this file, which AZ_CUDNN_PLANS names");
@@ -222,9 +241,10 @@ void add_bench_command(CLI::App& app) {
   labels->callback([a] { run_labels(*a); });
   add_coco_eval(*bench);
   add_kernels(*bench);
+  add_overhead(*bench);
   CLI::App* peak = common(bench->add_subcommand("peak", "what this machine reaches: matrix product and memory copy"));
   peak->add_option("--device", a->device, "auto, cpu or cuda");
-  peak->add_option("--dtype", a->dtype, "of the product: f32, bf16, or auto (f32)");
+  peak->add_option("--dtype", a->dtype, "of the product: f32, bf16, f16, or auto (f32)");
   peak->callback([a] {
     set_threads(*a);
     run_peak(*a);

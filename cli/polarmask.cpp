@@ -45,9 +45,19 @@ std::unique_ptr<Device> make_device(const std::string& name, bool exact, bool wi
 }
 
 DType activation_dtype(const std::string& name, const Device& device, DType on_gpu) {
-  AZ_CHECK(name == "auto" || name == "f32" || name == "bf16", "--dtype {}: want auto, f32 or bf16", name);
   if (name == "auto") return device.kind() == DeviceKind::cuda ? on_gpu : DType::f32;
-  return name == "bf16" ? DType::bf16 : DType::f32;
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16})
+    if (name == dtype_name(dtype)) return dtype;
+  fail("--dtype {}: want auto, f32, bf16 or f16", name);
+}
+
+DType training_dtype(const std::string& name, const Device& device) {
+  const DType dtype = activation_dtype(name, device, DType::bf16);
+  AZ_CHECK(
+      dtype != DType::f16,
+      "--dtype f16: gradients leave its range, which ends at 65504 and 6e-8; train with --dtype bf16, and predict, "
+      "evaluate or bench inference with f16");
+  return dtype;
 }
 
 void add_config_options(CLI::App& command, ConfigArguments& a) {
@@ -55,7 +65,8 @@ void add_config_options(CLI::App& command, ConfigArguments& a) {
   command.add_option("--set", a.overrides, "key=value that goes before the file, e.g. data.root=coco (repeatable)")
       ->allow_extra_args(false);
   command.add_option("--device", a.device, "auto (a GPU where there is one), cpu or cuda");
-  command.add_option("--dtype", a.dtype, "of activations: f32, bf16, or auto (bf16 to train on a GPU, else f32)");
+  command.add_option("--dtype", a.dtype,
+                     "of activations: f32, bf16, f16 (not to train), or auto (bf16 to train on a GPU, else f32)");
   command.add_flag("--eager", a.eager, "on a GPU: no CUDA graphs");
 }
 

@@ -18,9 +18,11 @@ namespace az::cli {
 /// Error: cuda, where the build or the machine has none: one line that says what is missing.
 std::unique_ptr<Device> make_device(const std::string& name, bool exact = false, bool winograd = true);
 
-/// What --dtype asks of activations: f32, bf16, or auto: `on_gpu` on the CUDA device, f32 elsewhere.
+/// What --dtype asks of activations: f32, bf16, f16, or auto: `on_gpu` on the CUDA device, f32 elsewhere.
 /// Error: another name.
 DType activation_dtype(const std::string& name, const Device& device, DType on_gpu);
+/// The same to train, where auto is bf16 on the CUDA device. Error: f16 too, which would want its losses scaled.
+DType training_dtype(const std::string& name, const Device& device);
 
 /// What every command that reads a configuration takes: CONFIG, --set, --device, --dtype and --eager.
 struct ConfigArguments {

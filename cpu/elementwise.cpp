@@ -57,11 +57,15 @@ void map_backward(const T* saved, const T* dy, T* dx, int64_t count) {
   });
 }
 
-namespace {
-AZ_SIMD void add_loop(const bf16* a, const bf16* b, bf16* y, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) y[i] = bf16(static_cast<float>(a[i]) + static_cast<float>(b[i]));
-}
-}  // namespace
+#define AZ_ADD(T)                                                                                      \
+  namespace {                                                                                          \
+  AZ_SIMD void add_loop(const T* a, const T* b, T* y, int64_t count) {                                 \
+    for (int64_t i = 0; i < count; ++i) y[i] = T(static_cast<float>(a[i]) + static_cast<float>(b[i])); \
+  }                                                                                                    \
+  }
+AZ_ADD(bf16)
+AZ_ADD(f16)
+#undef AZ_ADD
 
 #define AZ_CASTS(From, To)                                                                                          \
   namespace {                                                                                                       \
@@ -79,6 +83,12 @@ AZ_CASTS(float, double)
 AZ_CASTS(double, float)
 AZ_CASTS(bf16, double)
 AZ_CASTS(double, bf16)
+AZ_CASTS(float, f16)
+AZ_CASTS(f16, float)
+AZ_CASTS(f16, double)
+AZ_CASTS(double, f16)
+AZ_CASTS(f16, bf16)
+AZ_CASTS(bf16, f16)
 #undef AZ_CASTS
 
 template <class T>
@@ -147,6 +157,7 @@ T exp_scaled_backward(const T* x, const T* y, const T* dy, T s, T limit, T* dx, 
   template void exp_scaled<T>(const T*, T, T, T*, int64_t);                      \
   template T exp_scaled_backward<T>(const T*, const T*, const T*, T, T, T*, int64_t);
 template void add(const bf16*, const bf16*, bf16*, int64_t);
+template void add(const f16*, const f16*, f16*, int64_t);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE

@@ -1,4 +1,4 @@
-// Element-wise loops on raw pointers. T is float or double, and bf16 where it says so.
+// Element-wise loops on raw pointers. T is float or double, and bf16 and f16 where it says so.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,11 @@ void map_forward(const T* x, T* y, int64_t count);
 template <class Body, class T>
 void map_backward(const T* saved, const T* dy, T* dx, int64_t count);
 
-/// y[i] = x[i] as another of float, bf16 and double (math::cast).   x, y [count]
+/// y[i] = x[i] as another of float, bf16, f16 and double (math::cast).   x, y [count]
 template <class From, class To>
 void cast(const From* x, To* y, int64_t count);
 
-/// y = a + b.   all [count]; also bf16, added in float
+/// y = a + b.   all [count]; also bf16 and f16, added in float
 template <class T>
 void add(const T* a, const T* b, T* y, int64_t count);
 /// y = a * b.   all [count]

@@ -18,6 +18,7 @@ template <class F>
 void with_float(DType dtype, const F& f) {
   if (dtype == DType::f32) f(float{});
   if (dtype == DType::bf16) f(bf16{});
+  if (dtype == DType::f16) f(f16{});
   if (dtype == DType::f64) f(double{});
 }
 
@@ -46,14 +47,12 @@ struct CastNode final : Node {
 
 Tensor cast(const Tensor& x, DType to) {
   check_activation("cast", "x", x);
-  AZ_CHECK(to == DType::f32 || to == DType::bf16 || to == DType::f64, "cast: {} to {}, want f32, bf16 or f64", x.str(),
+  AZ_CHECK(to == DType::f32 || is_half(to) || to == DType::f64, "cast: {} to {}, want f32, bf16, f16 or f64", x.str(),
            dtype_name(to));
   if (x.dtype() == to) return x;
   return autograd::record<CastNode>(converted(x, to), {x}, x.dtype());
 }
 
-bool is_host_bf16(const Tensor& x) {
-  return x.defined() && x.dtype() == DType::bf16 && x.device().kind() == DeviceKind::cpu;
-}
+bool is_host_half(const Tensor& x) { return x.defined() && is_half(x.dtype()) && x.device().kind() == DeviceKind::cpu; }
 
 }  // namespace az::ops

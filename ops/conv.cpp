@@ -33,7 +33,7 @@ cpu::WeightIdentity identity(const Tensor& w, const Tensor& scale) {
 }
 
 /// The type of weights, bias and scale beside activations of this type.
-DType parameter_type(DType activation) { return activation == DType::bf16 ? DType::f32 : activation; }
+DType parameter_type(DType activation) { return is_half(activation) ? DType::f32 : activation; }
 
 /// Whether oneDNN computes: f32 on a device that does not ask for exact sums.
 template <class T>
@@ -60,7 +60,7 @@ Tensor packed_weights(CudaDevice& device, const Tensor& w, const Tensor& scale) 
 /// dy where y > 0, else zero.
 Tensor masked(const Tensor& y, const Tensor& dy) {
   Tensor dz = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
-  on_device_bf16(
+  on_device_half(
       "conv2d", dy,
       [&](auto t) {
         using T = decltype(t);
@@ -76,7 +76,7 @@ Tensor masked(const Tensor& y, const Tensor& dy) {
 /// `packed`: what packed_weights returned, on the CUDA device.
 Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, const Tensor& scale, const Tensor& packed) {
   Tensor dx = Tensor::empty({d.n, d.h, d.w, d.c}, dy.dtype(), dy.device());
-  on_device_bf16(
+  on_device_half(
       "conv2d", dy,
       [&](auto t) {
         using T = decltype(t);
@@ -97,7 +97,7 @@ Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, cons
 Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, const Tensor& scale) {
   Tensor dw = Tensor::empty({d.k, d.r, d.s, d.c / d.groups}, parameter_type(dy.dtype()), dy.device());
   const int64_t row = d.r * d.s * (d.c / d.groups);
-  on_device_bf16(
+  on_device_half(
       "conv2d", dy,
       [&](auto t) {
         using T = decltype(t);
@@ -121,7 +121,7 @@ Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, co
 Tensor bias_gradient(const Tensor& dy, int64_t k) {
   Tensor db = Tensor::empty({k}, parameter_type(dy.dtype()), dy.device());
   const int64_t rows = dy.numel() / k;
-  on_device_bf16(
+  on_device_half(
       "conv2d", dy, [&](auto t) { cpu::sum_rows(dy.data<decltype(t)>(), db.mutable_data<decltype(t)>(), rows, k); },
       [&](auto& device, auto t) {
         using T = decltype(t);
@@ -160,7 +160,7 @@ struct Conv2dNode final : Node {
 
 /// Computes y; returns the weights in the form that the data gradient takes on the CUDA device.
 Tensor forward(const ConvShape& d, const Tensor& x, const Tensor& w, const Epilogue& e, Tensor& y) {
-  return on_device_bf16(
+  return on_device_half(
       "conv2d", x,
       [&](auto t) {
         using T = decltype(t);
@@ -196,14 +196,15 @@ struct RoundWeightsNode final : Node {
   }
 };
 
-/// w times scale, rounded to what bf16 holds, as f32; the gradient passes the rounding by. On the host.
-Tensor rounded_weights(const Tensor& w, const Tensor& scale) {
+/// w times scale, rounded to what `activation` (bf16 or f16) holds, as f32; the gradient passes the rounding by. On the
+/// host.
+Tensor rounded_weights(const Tensor& w, const Tensor& scale, DType activation) {
   Tensor scaled = w.detached();
   if (scale.defined()) {
     scaled = Tensor::empty(w.shape(), DType::f32, w.device());
     cpu::scale_rows(w.data<float>(), scale.data<float>(), scaled.mutable_data<float>(), w.dim(0), w.numel() / w.dim(0));
   }
-  const Tensor rounded = cast(cast(scaled, DType::bf16), DType::f32);
+  const Tensor rounded = cast(cast(scaled, activation), DType::f32);
   return autograd::record<RoundWeightsNode>(rounded, {w}, scale);
 }
 
@@ -250,11 +251,11 @@ ConvShape check_shapes(const Tensor& x, const Tensor& w, const Conv2dOptions& o,
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, const Epilogue& e) {
   const ConvShape d = check_shapes(x, w, options, e);
-  if (is_host_bf16(x)) {
+  if (is_host_half(x)) {
     const Tensor residual = e.residual.defined() ? cast(e.residual, DType::f32) : Tensor();
-    return cast(conv2d(cast(x, DType::f32), rounded_weights(w, e.scale), options,
+    return cast(conv2d(cast(x, DType::f32), rounded_weights(w, e.scale, x.dtype()), options,
                        {.bias = e.bias, .residual = residual, .relu = e.relu}),
-                DType::bf16);
+                x.dtype());
   }
   Tensor y = Tensor::empty({d.n, d.oh(), d.ow(), d.k}, x.dtype(), x.device());
   x.device().count_flops(d.flops());

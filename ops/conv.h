@@ -22,9 +22,10 @@ struct Epilogue {
 
 /// y = relu(conv(x, w) * scale + bias + residual).
 ///
-/// x        [n, h, w, c]            f32, bf16, or f64 (plain loops, for gradient checks)
-/// w        [k, r, s, c / groups]   PyTorch's OIHW with the input channels last; beside a bf16 x, w, scale and bias are
-///                                  f32 and w * scale is rounded to bf16, sums are f32 and y is rounded once
+/// x        [n, h, w, c]            f32, bf16, f16, or f64 (plain loops, for gradient checks)
+/// w        [k, r, s, c / groups]   PyTorch's OIHW with the input channels last; beside a bf16 or f16 x, w, scale and
+/// bias
+///                                  are f32, w * scale is rounded to x's type, sums are f32 and y is rounded once
 /// returns  [n, oh, ow, k], oh = (h + 2 padding - dilation (r - 1) - 1) / stride + 1
 /// grad     of x, w, bias and residual; the mask of the ReLU is taken from y
 Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options = {}, const Epilogue& epilogue = {});

@@ -14,10 +14,10 @@ inline void check_float(const char* op, const char* name, const Tensor& t) {
            name, t.str());
 }
 
-/// Error unless the tensor is defined and f32, bf16 or f64.
+/// Error unless the tensor is defined and f32, bf16, f16 or f64.
 inline void check_activation(const char* op, const char* name, const Tensor& t) {
-  AZ_CHECK(t.defined() && (t.dtype() == DType::f32 || t.dtype() == DType::bf16 || t.dtype() == DType::f64),
-           "{}: {} is {}, want f32, bf16 or f64", op, name, t.str());
+  AZ_CHECK(t.defined() && (t.dtype() == DType::f32 || is_half(t.dtype()) || t.dtype() == DType::f64),
+           "{}: {} is {}, want f32, bf16, f16 or f64", op, name, t.str());
 }
 
 /// Error unless kernels can count a map's rows, and the elements of a row, in 32 bits.
@@ -57,12 +57,15 @@ auto on_device(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
   }
 }
 
-/// The same where the op also takes bf16 on the CUDA device: T may be bf16 there.
+/// The same where the op also takes bf16 and f16 on the CUDA device: T may be either there.
 template <class Cpu, class Cuda>
-auto on_device_bf16(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
-  if constexpr (cuda::kBuilt)
+auto on_device_half(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
+  if constexpr (cuda::kBuilt) {
     if (t.device().kind() == DeviceKind::cuda && t.dtype() == DType::bf16)
       return cuda(cuda::device_of(t.device()), bf16{});
+    if (t.device().kind() == DeviceKind::cuda && t.dtype() == DType::f16)
+      return cuda(cuda::device_of(t.device()), f16{});
+  }
   return on_device(op, t, cpu, cuda);
 }
 

@@ -20,11 +20,11 @@ using autograd::Saved;
 
 Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), x.dtype(), x.device()); }
 
-/// on_device, or on_device_bf16 for the maps that bf16 passes through.
+/// on_device, or on_device_half for the maps that bf16 and f16 pass through.
 template <class Body, class Cpu, class Cuda>
 void on_map_device(const char* name, const Tensor& t, const Cpu& cpu, const Cuda& cuda) {
   if constexpr (std::is_same_v<Body, math::Relu>) {
-    on_device_bf16(name, t, cpu, cuda);
+    on_device_half(name, t, cpu, cuda);
   } else {
     on_device(name, t, cpu, cuda);
   }
@@ -51,8 +51,8 @@ struct MapNode final : Node {
   }
 };
 
-/// bf16 as f32, for ops whose results are f32.
-Tensor widened(const Tensor& x) { return x.dtype() == DType::bf16 ? cast(x, DType::f32) : x; }
+/// bf16 and f16 as f32, for ops whose results are f32.
+Tensor widened(const Tensor& x) { return is_half(x.dtype()) ? cast(x, DType::f32) : x; }
 
 template <class Body>
 Tensor map(const char* name, const Tensor& x) {
@@ -77,7 +77,7 @@ struct AddNode final : Node {
 
 Tensor scaled(const Tensor& x, double factor) {
   Tensor y = like(x);
-  on_device_bf16(
+  on_device_half(
       "scale", x,
       [&](auto t) {
         using T = decltype(t);
@@ -216,7 +216,7 @@ struct ConcatLevelsNode final : Node {
 
 Tensor relu(const Tensor& x) {
   check_activation("relu", "x", x);
-  if (is_host_bf16(x)) return cast(relu(cast(x, DType::f32)), DType::bf16);
+  if (is_host_half(x)) return cast(relu(cast(x, DType::f32)), x.dtype());
   return map<math::Relu>("relu", x);
 }
 
@@ -235,9 +235,9 @@ Tensor add(const Tensor& a, const Tensor& b) {
   check_activation("add", "b", b);
   check_same_device("add", a, b);
   AZ_CHECK(a.shape() == b.shape() && a.dtype() == b.dtype(), "add: {} and {} do not match", a.str(), b.str());
-  if (is_host_bf16(a)) return cast(add(cast(a, DType::f32), cast(b, DType::f32)), DType::bf16);
+  if (is_host_half(a)) return cast(add(cast(a, DType::f32), cast(b, DType::f32)), a.dtype());
   Tensor y = like(a);
-  on_device_bf16(
+  on_device_half(
       "add", a,
       [&](auto t) {
         using T = decltype(t);
@@ -252,7 +252,7 @@ Tensor add(const Tensor& a, const Tensor& b) {
 
 Tensor scale(const Tensor& x, double factor) {
   check_activation("scale", "x", x);
-  if (is_host_bf16(x)) return cast(scale(cast(x, DType::f32), factor), DType::bf16);
+  if (is_host_half(x)) return cast(scale(cast(x, DType::f32), factor), x.dtype());
   return record<ScaleNode>(scaled(x, factor), {x}, factor);
 }
 

@@ -1,5 +1,5 @@
-// Element-wise ops. All take f32, bf16 or f64 of any rank and return the same shape; the same dtype too, except that
-// exponentials of bf16 are f32.
+// Element-wise ops. All take f32, bf16, f16 or f64 of any rank and return the same shape; the same dtype too, except
+// that exponentials of bf16 and f16 are f32.
 #pragma once
 
 #include <limits>

@@ -18,9 +18,9 @@ int64_t rows(const Tensor& x, bool transposed) { return x.dim(transposed ? -1 : 
 int64_t columns(const Tensor& x, bool transposed) { return x.dim(transposed ? -2 : -1); }
 
 Tensor product(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
-  if (is_host_bf16(a))
+  if (is_host_half(a))
     return cast(product(cast(a.detached(), DType::f32), cast(b.detached(), DType::f32), transpose_a, transpose_b),
-                DType::bf16);
+                a.dtype());
   const math::MatmulShape shape{.batch = a.rank() == 3 ? a.dim(0) : 1,
                                 .m = rows(a, transpose_a),
                                 .n = columns(b, transpose_b),
@@ -29,7 +29,7 @@ Tensor product(const Tensor& a, const Tensor& b, bool transpose_a, bool transpos
                                 .transpose_b = transpose_b};
   const Shape out = a.rank() == 3 ? Shape{shape.batch, shape.m, shape.n} : Shape{shape.m, shape.n};
   Tensor y = Tensor::empty(out, a.dtype(), a.device());
-  on_device_bf16(
+  on_device_half(
       "matmul", a,
       [&](auto t) {
         using T = decltype(t);

@@ -53,7 +53,7 @@ T* data_or_null(Tensor& t) {
 Tensor affine(const char* op, const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& residual,
               bool relu, const NormShape& shape) {
   Tensor y = like(x);
-  on_device_bf16(
+  on_device_half(
       op, x,
       [&](auto t) {
         using T = decltype(t);
@@ -113,7 +113,7 @@ struct Running {
 /// Takes the statistics of x.
 void measure(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, Running running,
              Normal& norm) {
-  on_device_bf16(
+  on_device_half(
       op, x,
       [&](auto t) {
         using T = decltype(t);
@@ -202,7 +202,7 @@ struct NormNode final : Node {
               data_or_null<P>(dx[1]),
               data_or_null<P>(dx[2])};
     };
-    on_device_bf16(
+    on_device_half(
         name(), dy, [&](auto t) { cpu::gradient_sums(input<decltype(t)>(dy), norm.shape, out(t)); },
         [&](auto& device, auto t) {
           using T = decltype(t);
@@ -216,7 +216,7 @@ struct NormNode final : Node {
     dx[0] = like(dy);
     Tensor none;
     Tensor& dresidual = gated_residual ? dx[3] : none;
-    on_device_bf16(
+    on_device_half(
         name(), dy,
         [&](auto t) {
           using T = decltype(t);
@@ -244,7 +244,7 @@ struct FrozenNormNode final : Node {
     Grads dx{like(dy[0]), dy[0]};
     Tensor gated;
     if (y.defined() && needs(1)) dx[1] = gated = like(dy[0]);
-    on_device_bf16(
+    on_device_half(
         name(), dy[0],
         [&](auto t) {
           using T = decltype(t);
@@ -281,7 +281,7 @@ Tensor group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, int
   AZ_CHECK(groups >= 1 && x.dim(3) % groups == 0, "{}: {} groups do not divide the {} channels of x {}", op, groups,
            x.dim(3), x.str());
   AZ_CHECK(x.dim(1) > 0 && x.dim(2) > 0, "{}: x {} has no pixels to take statistics of", op, x.str());
-  if (is_host_bf16(x)) return cast(group_norm(in_f32(x), weight, bias, groups, eps, relu), DType::bf16);
+  if (is_host_half(x)) return cast(group_norm(in_f32(x), weight, bias, groups, eps, relu), x.dtype());
   Normal norm({x.dim(0), x.dim(1) * x.dim(2), x.dim(3), groups}, false, weight);
   measure(op, x, weight, bias, eps, {}, norm);
   const Tensor y = affine(op, x, norm.scale, norm.shift, {}, relu, norm.shape);
@@ -301,10 +301,10 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
   AZ_CHECK(!training || count > 1,
            "{}: x {} has {} value(s) a channel, training wants two or more; enlarge the batch or the image", op,
            x.str(), count);
-  if (is_host_bf16(x))
+  if (is_host_half(x))
     return cast(
         batch_norm(in_f32(x), weight, bias, running_mean, running_var, training, momentum, eps, relu, in_f32(residual)),
-        DType::bf16);
+        x.dtype());
   Normal norm({1, count, c, c}, !training, weight);
   if (training) {
     measure(op, x, weight, bias, eps, {running_mean, running_var, momentum}, norm);
@@ -337,7 +337,7 @@ Tensor frozen_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, bo
   check_channels(op, "shift", shift, x);
   AZ_CHECK(!autograd::requires_grad(scale) && !autograd::requires_grad(shift),
            "{}: scale and shift are constants but one wants a gradient; use batch_norm with training off", op);
-  if (is_host_bf16(x)) return cast(frozen_norm(in_f32(x), scale, shift, relu, in_f32(residual)), DType::bf16);
+  if (is_host_half(x)) return cast(frozen_norm(in_f32(x), scale, shift, relu, in_f32(residual)), x.dtype());
   const int64_t c = x.dim(3);
   const Tensor y = affine(op, x, scale, shift, residual, relu, {1, x.numel() / c, c, c});
   return autograd::record<FrozenNormNode>(y, {x, residual}, scale, relu, y);

@@ -1,4 +1,4 @@
-// Normalisation, with the ReLU (and a residual sum) that follows it in the same pass. Maps are f32, bf16 or f64;
+// Normalisation, with the ReLU (and a residual sum) that follows it in the same pass. Maps are f32, bf16, f16 or f64;
 // parameters and running statistics f64 for an f64 x and f32 otherwise; statistics are taken in double.
 #pragma once
 

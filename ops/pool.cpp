@@ -18,7 +18,7 @@ struct MaxPoolNode final : Node {
   MaxPoolNode(Tensor places, const math::PoolShape& s) : Node("max_pool"), tap(std::move(places)), shape(s) {}
   Grads backward(const Grads& dy) override {
     Tensor dx = Tensor::empty({shape.images, shape.h_in, shape.w_in, shape.channels}, dy[0].dtype(), dy[0].device());
-    on_device_bf16(
+    on_device_half(
         name(), dy[0],
         [&](auto t) {
           using T = decltype(t);
@@ -47,11 +47,11 @@ Tensor max_pool(const Tensor& x, int kernel, int stride, int padding) {
   AZ_CHECK(shape.h_in > 0 && shape.w_in > 0 && shape.h_out > 0 && shape.w_out > 0,
            "{}: no window of {} with padding {} fits into x {}", op, kernel, padding, x.str());
   check_map_size(op, x, shape.images * shape.h_in, shape.w_in * shape.channels);
-  if (is_host_bf16(x)) return cast(max_pool(cast(x, DType::f32), kernel, stride, padding), DType::bf16);
+  if (is_host_half(x)) return cast(max_pool(cast(x, DType::f32), kernel, stride, padding), x.dtype());
   const Shape out{shape.images, shape.h_out, shape.w_out, shape.channels};
   Tensor y = Tensor::empty(out, x.dtype(), x.device());
   Tensor tap = Tensor::empty(out, DType::u8, x.device());
-  on_device_bf16(
+  on_device_half(
       op, x,
       [&](auto t) {
         using T = decltype(t);

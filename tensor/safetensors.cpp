@@ -45,6 +45,7 @@ const char* type_text(DType dtype) {
   switch (dtype) {
     case DType::f32: return "F32";
     case DType::bf16: return "BF16";
+    case DType::f16: return "F16";
     case DType::f64: return "F64";
     case DType::i32: return "I32";
     case DType::i64: return "I64";

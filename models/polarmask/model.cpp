@@ -95,7 +95,7 @@ PolarOutputs PolarHead::forward(const std::vector<Tensor>& pyramid) {
     // Whatever the activations are, logits and distances are f32: bf16 moves in steps of 4 at 700 pixels.
     const auto logits = [](const Conv2d& conv, const Tensor& x) {
       const Tensor y = conv.forward(x);
-      return y.dtype() == DType::bf16 ? ops::cast(y, DType::f32) : y;
+      return is_half(y.dtype()) ? ops::cast(y, DType::f32) : y;
     };
     out.classes.push_back(logits(*polar_class_, classes));
     out.centerness.push_back(logits(*polar_centerness_, classes));

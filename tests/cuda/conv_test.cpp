@@ -41,6 +41,7 @@ struct Values {
 
 template <class T>
 constexpr double kRounding = std::is_same_v<T, bf16>    ? 0x1p-8
+                             : std::is_same_v<T, f16>   ? 0x1p-11 + 0x1p-20
                              : std::is_same_v<T, float> ? 0x1p-23
                                                         : 4e-15;
 
@@ -66,7 +67,7 @@ const ConvShape kShapes[] = {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("weights are scaled and rounded once, whatever their row", T, float, bf16, double) {
+TEST_CASE_TEMPLATE("weights are scaled and rounded once, whatever their row", T, float, bf16, f16, double) {
   if (!test::cuda()) return;
   const test::Compared compared(test::Against::reference);
   for (const int64_t k : {0, 1, 3, 33})
@@ -86,7 +87,7 @@ TEST_CASE_TEMPLATE("weights are scaled and rounded once, whatever their row", T,
       }
 }
 
-TEST_CASE_TEMPLATE("bias, residual and ReLU after the fact", T, float, bf16, double) {
+TEST_CASE_TEMPLATE("bias, residual and ReLU after the fact", T, float, bf16, f16, double) {
   if (!test::cuda()) return;
   const test::Compared compared(test::Against::reference);
   for (const int64_t rows : {0, 1, 31})
@@ -114,7 +115,7 @@ TEST_CASE_TEMPLATE("bias, residual and ReLU after the fact", T, float, bf16, dou
       }
 }
 
-TEST_CASE_TEMPLATE("the plain kernels are the plain loops", T, float, bf16, double) {
+TEST_CASE_TEMPLATE("the plain kernels are the plain loops", T, float, bf16, f16, double) {
   if (!test::cuda()) return;
   const test::Compared compared(test::Against::both);  // the CPU's loops, in double
   for (const ConvShape& d : kShapes) {
@@ -148,7 +149,7 @@ TEST_CASE_TEMPLATE("the plain kernels are the plain loops", T, float, bf16, doub
   }
 }
 
-TEST_CASE_TEMPLATE("the library agrees with the plain kernels", T, float, bf16, double) {
+TEST_CASE_TEMPLATE("the library agrees with the plain kernels", T, float, bf16, f16, double) {
   if (!test::cuda()) return;
   for (const ConvShape& d : kShapes) {
     CAPTURE(d.c);

@@ -158,7 +158,7 @@ TEST_CASE("affine warp on the device equals the CPU's") {
   }
 }
 
-TEST_CASE("normalise on the device equals the CPU's in f32, and rounded once in bf16") {
+TEST_CASE_TEMPLATE("normalise on the device equals the CPU's in f32, and rounded once in 16 bits", T, bf16, f16) {
   if (cuda() == nullptr) return;
   const Compared compared(Against::cpu);
   const int sizes[][4] = {{0, 0, 4, 3},   {1, 1, 1, 1},     {31, 3, 32, 32},  {32, 2, 33, 2},
@@ -181,13 +181,13 @@ TEST_CASE("normalise on the device equals the CPU's in f32, and rounded once in 
       std::vector<float> wide(bytes(s[2], s[3], 3));
       cpu_run(pixels.data(), wide.data());
       for (const int64_t odd : {0, 1}) {
-        Tensor out = Tensor::zeros({static_cast<int64_t>(wide.size()) + 2}, DType::bf16, *cuda());
+        Tensor out = Tensor::zeros({static_cast<int64_t>(wide.size()) + 2}, dtype_of<T>, *cuda());
         const Tensor source = upload(pixels);
         cuda::normalise(stream(), {source.data<uint8_t>(), s[0], s[1], 3}, how, s[2], s[3],
-                        out.mutable_data<bf16>() + odd);
-        const auto got = out.to_vector<bf16>();
+                        out.mutable_data<T>() + odd);
+        const auto got = out.to_vector<T>();
         int64_t wrong = 0;
-        for (size_t i = 0; i < wide.size(); ++i) wrong += got[i + static_cast<size_t>(odd)].bits != bf16(wide[i]).bits;
+        for (size_t i = 0; i < wide.size(); ++i) wrong += got[i + static_cast<size_t>(odd)].bits != T(wide[i]).bits;
         CHECK(wrong == 0);
         CHECK(got.back().bits == 0);
       }

@@ -55,6 +55,7 @@ TEST_CASE("sum_rows adds rows of every type, odd sizes and unaligned matrices") 
       for (const int64_t skipped : {0, 1}) {
         check_sum_rows<float>(*device, rows, columns, skipped);
         check_sum_rows<bf16>(*device, rows, columns, skipped);
+        check_sum_rows<f16>(*device, rows, columns, skipped);
         check_sum_rows<double>(*device, rows, columns, skipped);
       }
   check_sum_rows<float>(*device, 70, 257, 0);  // several tiles of columns

@@ -40,9 +40,10 @@ struct Inputs {
   ops::Epilogue e;
 };
 
-/// Activations of `dtype`, parameters as conv2d wants them beside it. The values are those of f32, or of bf16.
+/// Activations of `dtype`, parameters as conv2d wants them beside it. The values are those of f32, or of the 16-bit
+/// type.
 Inputs make(const Case& t, DType dtype, bool full, Device& dev = test::cpu()) {
-  const DType parameter = dtype == DType::bf16 ? DType::f32 : dtype;
+  const DType parameter = is_half(dtype) ? DType::f32 : dtype;
   const auto random = [&](const Shape& shape, double low, DType type, uint64_t seed) {
     return test::uniform(shape, low, low + (low > 0 ? 1 : 2), DType::f32, test::cpu(), seed).to(type).to(dev);
   };
@@ -100,15 +101,17 @@ TEST_CASE("convolution and its gradients agree with the plain double twin") {
       }
 }
 
-TEST_CASE("bf16 convolution is the f32 one of the rounded weights, rounded once") {
+TEST_CASE_TEMPLATE("16-bit convolution is the f32 one of the rounded weights, rounded once", T, bf16, f16) {
+  constexpr DType kHalf = dtype_of<T>;
+  constexpr double kRounding = kHalf == DType::bf16 ? 0x1p-8 : 0x1p-11;  // half a step, relative
   for (Device* dev : test::devices())
     for (const Case& t : kCases)
       for (const bool full : {false, true}) {
         CAPTURE(dev->name());
         CAPTURE(t.c);
         CAPTURE(full);
-        const Inputs in = make(t, DType::bf16, full);
-        // In double, of exactly the values that the bf16 run multiplies; its scale is in the weights.
+        const Inputs in = make(t, kHalf, full);
+        // In double, of exactly the values that the 16-bit run multiplies; its scale is in the weights.
         Inputs wide{in.x.to(DType::f64), in.w, in.e};
         if (full) {
           auto w = in.w.to_vector<float>();
@@ -118,9 +121,9 @@ TEST_CASE("bf16 convolution is the f32 one of the rounded weights, rounded once"
           wide.w = Tensor::from(w, in.w.shape(), test::cpu());
           wide.e = {{}, in.e.bias.to(DType::f64), in.e.residual.to(DType::f64), true};
         }
-        wide.w = wide.w.to(DType::bf16).to(DType::f64);
-        // The gradient that arrives is bf16.
-        const Tensor weights = upstream(ops::conv2d(wide.x, wide.w, t.options)).to(DType::bf16);
+        wide.w = wide.w.to(kHalf).to(DType::f64);
+        // The gradient that arrives is of 16 bits.
+        const Tensor weights = upstream(ops::conv2d(wide.x, wide.w, t.options)).to(kHalf);
         auto want = run(t, wide, weights.to(DType::f64));
         if (full) {
           auto dw = want[2].to_vector<double>();
@@ -129,17 +132,17 @@ TEST_CASE("bf16 convolution is the f32 one of the rounded weights, rounded once"
           for (size_t i = 0; i < dw.size(); ++i) dw[i] *= static_cast<double>(scale[i / row]);
           want[2] = Tensor::from(dw, want[2].shape(), test::cpu());
         }
-        const auto got = run(t, make(t, DType::bf16, full, *dev), weights.to(DType::f32).to(*dev));
+        const auto got = run(t, make(t, kHalf, full, *dev), weights.to(DType::f32).to(*dev));
         REQUIRE(got.size() == want.size());
         for (const size_t i : {0, 1}) {
-          CHECK(got[i].dtype() == DType::bf16);
-          CHECK(worst(got[i], want[i]) < 0x1p-8);  // half a step of bf16, of the largest value
+          CHECK(got[i].dtype() == kHalf);
+          CHECK(worst(got[i], want[i]) < kRounding + 3e-6);  // of the largest value; the sums are f32
         }
         CHECK(got[2].dtype() == DType::f32);
-        // Sums of exact products in f32; cuDNN may round them to bf16 on the way.
-        CHECK(worst(got[2], want[2]) < (dev->name().starts_with("cuda") && !kEmulated ? 0x1p-8 : 3e-6));
+        // Sums of exact products in f32; cuDNN may round them to 16 bits on the way.
+        CHECK(worst(got[2], want[2]) < (dev->name().starts_with("cuda") && !kEmulated ? kRounding + 3e-6 : 3e-6));
         if (full) CHECK(got[3].dtype() == DType::f32);
-        if (full) CHECK(got[4].dtype() == DType::bf16);
+        if (full) CHECK(got[4].dtype() == kHalf);
       }
 }
 
@@ -159,7 +162,7 @@ TEST_CASE("convolution passes the gradient check") {
 
 TEST_CASE("a narrowed picture and an empty batch") {
   for (Device* dev : test::devices())
-    for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       const Case t{3, 5, 7, 3, 4, 3, 3, {1, 1, 1, 1}};
       CAPTURE(dev->name());
       const Inputs in = make(t, dtype, false, *dev);
@@ -173,7 +176,7 @@ TEST_CASE("a narrowed picture and an empty batch") {
 
 TEST_CASE("packed weights follow an edit of the weights") {
   for (Device* dev : test::devices())
-    for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       CAPTURE(dev->name());
       Inputs in = make(kCases[1], dtype, false, *dev);
       const autograd::NoGrad off;

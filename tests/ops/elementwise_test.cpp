@@ -17,7 +17,8 @@ using namespace az;
 namespace {
 
 const std::vector<int64_t> kLengths = {0, 1, 31, 32, 33, 257, 40000};
-constexpr double kBf16 = 0x1p-8;  // half a step of bf16, relative
+/// Half a step of a 16-bit type, relative.
+double half_step(DType dtype) { return dtype == DType::bf16 ? 0x1p-8 : 0x1p-11; }
 
 std::vector<double> host(const Tensor& t) { return t.to(DType::f64).to_vector<double>(); }
 
@@ -80,21 +81,32 @@ TEST_CASE("maps agree with their formulas and their own differences") {
       kAdd, [](double v) { return 2 * v; }, 0);
 }
 
-TEST_CASE("maps of bf16 are rounded once; exponentials of bf16 are f32") {
-  check_map(
-      kExp, [](double v) { return std::exp(v); }, 3e-7, DType::bf16);
-  check_map(
-      kSigmoid, [](double v) { return 1 / (1 + std::exp(-v)); }, 3e-7, DType::bf16);
-  check_map(
-      kRelu, [](double v) { return v > 0 ? v : 0; }, 0, DType::bf16);
-  check_map(
-      kScale, [](double v) { return -2.5 * v; }, kBf16, DType::bf16);
-  check_map(
-      kAdd, [](double v) { return 2 * v; }, 0, DType::bf16);
+TEST_CASE("maps of bf16 and f16 are rounded once; their exponentials are f32") {
+  for (const DType dtype : {DType::bf16, DType::f16}) {
+    check_map(
+        kExp, [](double v) { return std::exp(v); }, 3e-7, dtype);
+    check_map(
+        kSigmoid, [](double v) { return 1 / (1 + std::exp(-v)); }, 3e-7, dtype);
+    check_map(
+        kRelu, [](double v) { return v > 0 ? v : 0; }, 0, dtype);
+    check_map(
+        kScale, [](double v) { return -2.5 * v; }, half_step(dtype), dtype);
+    check_map(
+        kAdd, [](double v) { return 2 * v; }, 0, dtype);
+  }
+}
+
+TEST_CASE("f16 overflows to infinity and keeps its subnormals on every device") {
+  for (Device* device : test::devices()) {
+    const Tensor x = Tensor::from(std::vector<float>{60000, -60000, 0x1p-23F, 3 * 0x1p-24F}, {4}, *device);
+    const Tensor h = ops::cast(x, DType::f16);
+    CHECK(host(ops::add(h, h)) == std::vector<double>{INFINITY, -INFINITY, 0x1p-22, 6 * 0x1p-24});
+    CHECK(host(ops::scale(h, 0.5)) == std::vector<double>{30000, -30000, 0x1p-24, 2 * 0x1p-24});  // 1.5 steps: to even
+  }
 }
 
 TEST_CASE("gradients of every type are the same on all devices") {
-  for (const DType dtype : {DType::f32, DType::bf16, DType::f64})
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::f64})
     for (Device* device : test::devices(test::Against::cpu))
       for (const int64_t n : {0, 1, 31, 32, 33, 257}) {
         const test::Sizes sizes{n};
@@ -102,8 +114,8 @@ TEST_CASE("gradients of every type are the same on all devices") {
         CHECK(gradient_of(kScale, n, dtype, *device) == gradient_of(kScale, n, dtype, test::cpu()));
         CHECK(gradient_of(kAdd, n, dtype, *device) == gradient_of(kAdd, n, dtype, test::cpu()));
         const auto got = gradient_of(kSigmoid, n, dtype, *device), want = gradient_of(kSigmoid, n, dtype, test::cpu());
-        // The two devices' expf differ by 2 ulp, which may turn one rounding to bf16.
-        const double off = dtype == DType::bf16 ? kBf16 : 1e-6;
+        // The two devices' expf differ by 2 ulp, which may turn one rounding to 16 bits.
+        const double off = is_half(dtype) ? half_step(dtype) : 1e-6;
         for (size_t i = 0; i < got.size(); ++i) CHECK(std::abs(got[i] - want[i]) < off);
       }
 }
@@ -160,7 +172,7 @@ TEST_CASE("exp_scaled and its scale's gradient follow their formulas at odd leng
 TEST_CASE("concat_levels joins levels of any type image by image, and hands each its gradient") {
   const std::vector<Shape> shapes = {{3, 5, 7, 3}, {3, 1, 2, 3}, {3, 0, 4, 3}, {3, 1, 1, 3}};
   for (Device* device : test::devices(test::Against::reference))
-    for (const DType dtype : {DType::f32, DType::bf16, DType::f64, DType::i32, DType::u8}) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::f64, DType::i32, DType::u8}) {
       std::vector<Tensor> levels;
       std::vector<double> want;
       for (size_t l = 0; l < shapes.size(); ++l) {
@@ -175,7 +187,7 @@ TEST_CASE("concat_levels joins levels of any type image by image, and hands each
       CHECK(host(ops::concat_levels(levels)) == want);
     }
   for (Device* device : test::devices())
-    for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       std::vector<Tensor> levels;
       for (const Shape& s : shapes) levels.push_back(test::uniform(s, -1, 1, dtype, *device));
       for (Tensor& x : levels) autograd::set_requires_grad(x, true);
@@ -190,7 +202,7 @@ TEST_CASE("concat_levels joins levels of any type image by image, and hands each
 
 TEST_CASE("a tensor used twice gets the sum of its gradients, and a leaf's gradients add up") {
   for (Device* device : test::devices(test::Against::reference))
-    for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::f64}) {
       Tensor x = Tensor::full({257}, 3.0, dtype, *device);
       autograd::set_requires_grad(x, true);
       const auto loss = [&] { return ops::sum(ops::cast(ops::add(ops::scale(x, 2), ops::add(x, x)), DType::f32)); };
@@ -240,7 +252,7 @@ TEST_CASE("no_grad records nothing, and a step's memory is the same the second t
 
 TEST_CASE("Tensor::full fills every type") {
   for (Device* device : test::devices(test::Against::reference))
-    for (const DType dtype : {DType::f32, DType::bf16, DType::f64, DType::i32, DType::i64, DType::u8})
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::f64, DType::i32, DType::i64, DType::u8})
       for (const int64_t n : {0, 1, 31, 32, 33, 257, 4097}) {
         const test::Sizes sizes{n};
         CHECK(host(Tensor::full({n}, 7, dtype, *device)) == std::vector<double>(static_cast<size_t>(n), 7.0));
@@ -251,8 +263,8 @@ TEST_CASE("messages name the op and the shapes") {
   Device& dev = test::cpu();
   CHECK_THROWS_WITH_AS(ops::add(Tensor::zeros({2}, DType::f32, dev), Tensor::zeros({3}, DType::f32, dev)),
                        "add: f32 [2] cpu and f32 [3] cpu do not match", Error);
-  CHECK_THROWS_WITH_AS(ops::exp(Tensor::zeros({3}, DType::i32, dev)), "exp: x is i32 [3] cpu, want f32, bf16 or f64",
-                       Error);
+  CHECK_THROWS_WITH_AS(ops::exp(Tensor::zeros({3}, DType::i32, dev)),
+                       "exp: x is i32 [3] cpu, want f32, bf16, f16 or f64", Error);
   const Tensor level = Tensor::zeros({1, 1, 1, 1}, DType::f32, dev);
   CHECK_THROWS_WITH_AS(ops::concat_levels(std::vector<Tensor>(9, level)), "concat_levels: 9 levels, want 1 to 8",
                        Error);

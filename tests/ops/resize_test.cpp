@@ -82,7 +82,7 @@ TEST_CASE("resize_nearest copies floor(i * in / out)") {
       CAPTURE(device->name());
       CAPTURE(k.to_h);
       const auto source = [](int64_t i, int64_t in, int64_t out) { return static_cast<double>(i * in / out); };
-      for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
+      for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
         const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -3, 3, dtype, *device);
         check_values(x, ops::resize_nearest(x, k.to_h, k.to_w), k, 0, source);
         check_values(x, ops::resize_nearest(shifted(x), k.to_h, k.to_w), k, 0, source);
@@ -116,7 +116,7 @@ TEST_CASE("resize_bilinear samples at the documented coordinates") {
     }
 }
 
-TEST_CASE("resizing gives the same bits on every device, and in bf16 those of f32 rounded") {
+TEST_CASE("resizing gives the same bits on every device, and in 16 bits those of f32 rounded") {
   using Bits = std::pair<std::vector<double>, std::vector<double>>;
   const auto run = [](Tensor x, const Case& k, int how, DType rounded) -> Bits {
     autograd::set_requires_grad(x, true);
@@ -129,7 +129,7 @@ TEST_CASE("resizing gives the same bits on every device, and in bf16 those of f3
   for (Device* device : test::devices(test::Against::cpu))
     for (const Case& k : kCases)
       for (int how = 0; how < 3; ++how)
-        for (const DType dtype : {DType::f32, DType::bf16})
+        for (const DType dtype : {DType::f32, DType::bf16, DType::f16})
           for (const bool aligned : {true, false}) {
             if (dtype == DType::f32 && !aligned) continue;
             const test::Sizes sizes{k.n, k.h, k.w, k.c};

@@ -83,7 +83,7 @@ void check_close(const Values& got, const Values& want, double relative, double 
 TEST_CASE("cross-correlation and its gradients agree with their formulas") {
   for (Device* device : test::devices(test::Against::reference))
     for (const Case& k : kCases)
-      for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
+      for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
         const test::Sizes sizes{k.n, k.h, k.w, k.c};
         CAPTURE(device->name());
         CAPTURE(k.kh);
@@ -92,8 +92,9 @@ TEST_CASE("cross-correlation and its gradients agree with their formulas") {
         const Inputs in = inputs(k, dtype, *device);
         const Reference got = run(in);
         const Reference want = reference(k, doubles(in.search), doubles(in.kernel), doubles(in.dy));
-        // Up to 49 products below 1, or 192 for a kernel's gradient, each sum rounded; bf16 keeps 8 bits of the result.
-        const double relative = dtype == DType::bf16 ? 1.0 / 256 : 0;
+        // Up to 49 products below 1, or 192 for a kernel's gradient, each sum rounded; bf16 keeps 8 bits of the result,
+        // f16 11.
+        const double relative = dtype == DType::bf16 ? 0x1p-8 : dtype == DType::f16 ? 0x1p-11 : 0;
         const double absolute = dtype == DType::f64 ? 1e-13 : 5e-6;
         check_close(got.y, want.y, relative, absolute);
         check_close(got.dsearch, want.dsearch, relative, absolute);
@@ -167,7 +168,7 @@ TEST_CASE("messages of the cross-correlation") {
   const auto zeros = [&](const Shape& shape, DType dtype = DType::f32) { return Tensor::zeros(shape, dtype, dev); };
   const Tensor search = zeros({2, 9, 9, 4});
   CHECK_THROWS_WITH_AS(ops::xcorr_depthwise(zeros({9, 9, 4}), search),
-                       "xcorr_depthwise: search is f32 [9, 9, 4] cpu, want f32, f64 or bf16 [n, h, w, c]", Error);
+                       "xcorr_depthwise: search is f32 [9, 9, 4] cpu, want f32, bf16, f16 or f64 [n, h, w, c]", Error);
   CHECK_THROWS_WITH_AS(ops::xcorr_depthwise(search, zeros({2, 5, 5, 4}, DType::f64)),
                        "xcorr_depthwise: kernel is f64 [2, 5, 5, 4] cpu, want f32 [n or 1, kh, kw, c]", Error);
   CHECK_THROWS_WITH_AS(ops::xcorr_depthwise(search, zeros({2, 5, 5, 3})),
