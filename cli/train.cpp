@@ -28,7 +28,7 @@ void print_counts(const data::ObjectCounts& c) {
 
 void run(const Arguments& a) {
   AZ_CHECK(a.resume.empty() || a.resume == "auto", "--resume {}: want auto", a.resume);
-  const auto device = make_device(a.device);
+  const auto device = make_device(a);
   const DType dtype = training_dtype(a.dtype, *device);
   LoadedConfig loaded = load_config(a.config, a.overrides);
   models::PolarMaskConfig& config = loaded.polarmask;
@@ -45,7 +45,7 @@ void run(const Arguments& a) {
   train::Optimizer optimizer = train::make_optimizer(*network, config.train);
   const train::Schedule schedule = train::make_schedule(config.train, task.steps_per_epoch());
   const train::TrainOptions options{.run = a.out,
-                                    .config = loaded.text,
+                                    .config = loaded.text + (a.tf32 ? "\n# run with --tf32\n" : ""),
                                     .steps = train::total_steps(config.train, task.steps_per_epoch()),
                                     .max_steps = a.max_steps,
                                     .log_every = config.train.log_interval,
@@ -54,9 +54,9 @@ void run(const Arguments& a) {
                                     .keep_last = a.keep > 0 ? a.keep : config.train.keep,
                                     .resume = a.resume == "auto",
                                     .graphs = !a.eager};
-  fmt::print(stderr, "{}, {}: {} pictures, {} classes, {} parameters, {} steps of {} pictures\n", device->name(),
-             dtype_name(dtype), data.size(), data.classes().size(), nn::parameter_count(*network), options.steps,
-             config.train.batch);
+  fmt::print(stderr, "{}, {}{}: {} pictures, {} classes, {} parameters, {} steps of {} pictures\n", device->name(),
+             dtype_name(dtype), a.tf32 ? " with TF32" : "", data.size(), data.classes().size(),
+             nn::parameter_count(*network), options.steps, config.train.batch);
   const train::TrainResult result = train::train(task, optimizer, schedule, options, *device);
   print_counts(task.counts());
   fmt::print("{}: {} steps, {:.1f} s, loss {:.4f}\n", result.checkpoint.string(), result.steps, result.seconds,

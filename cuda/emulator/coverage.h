@@ -35,8 +35,8 @@ class GradientCheckScope {
   GradientCheckScope& operator=(const GradientCheckScope&) = delete;
 };
 
-/// What a test's results are compared with.
-enum class Against : uint8_t { cpu = 1, reference = 2, both = 3 };
+/// What a test's results are compared with; `itself`: the kernel's own from other addresses.
+enum class Against : uint8_t { itself = 0, cpu = 1, reference = 2, both = 3 };
 
 /// While one lives, what this thread reads from the device is compared. Its end credits the kernels that were read with
 /// the comparison and with the sizes of their launches. Size 0 counts for all of them if it was among the sizes: a

@@ -1,5 +1,6 @@
 #include "cuda/emulator/memory.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace az::cuda::emulator {
@@ -49,14 +50,20 @@ std::vector<Region> MemoryMap::reached_from(const void* values, size_t bytes) co
   return regions;
 }
 
-bool MemoryMap::reached_unaligned(const void* values, size_t bytes) const {
-  const std::lock_guard lock(mutex_);
+bool MemoryMap::any_unaligned(const unsigned char* values, size_t bytes) const {
   for (size_t at = 0; at + sizeof(uintptr_t) <= bytes; at += sizeof(uintptr_t)) {
     uintptr_t address = 0;
-    std::memcpy(&address, static_cast<const unsigned char*>(values) + at, sizeof address);
+    std::memcpy(&address, values + at, sizeof address);
     if (address % 16 != 0 && find(address)) return true;
   }
   return false;
+}
+
+bool MemoryMap::reached_unaligned(const void* values, size_t bytes, const std::vector<Region>& regions) const {
+  const std::lock_guard lock(mutex_);
+  return any_unaligned(static_cast<const unsigned char*>(values), bytes) ||
+         std::ranges::any_of(
+             regions, [&](const Region& r) { return r.bytes <= kLargestTable && any_unaligned(r.begin, r.bytes); });
 }
 
 KernelSet MemoryMap::writers(const void* address) const {

@@ -25,8 +25,8 @@ class MemoryMap {
   void remove(void* block);
   /// Blocks that the pointers among these bytes lead to, directly or through small blocks of pointers.
   std::vector<Region> reached_from(const void* values, size_t bytes) const;
-  /// Whether one of these bytes' pointers leads into a block and is no multiple of 16 bytes.
-  bool reached_unaligned(const void* values, size_t bytes) const;
+  /// Whether a pointer into a block, among these bytes or in small ones of these regions, is no multiple of 16 bytes.
+  bool reached_unaligned(const void* values, size_t bytes, const std::vector<Region>& regions) const;
 
   /// The kernels that the contents of the block at `address` come from: those noted, until it is given back.
   KernelSet writers(const void* address) const;
@@ -34,6 +34,7 @@ class MemoryMap {
 
  private:
   const Region* find(uintptr_t address) const;
+  bool any_unaligned(const unsigned char* values, size_t bytes) const;
   void collect(const unsigned char* values, size_t bytes, std::map<uintptr_t, Region>& found) const;
 
   mutable std::mutex mutex_;

@@ -12,12 +12,14 @@
 #include <random>
 
 #include "cuda/emulator/coverage.h"
+#include "cuda/emulator/fault.h"
 #include "cuda/emulator/memory.h"
 #include "cuda/emulator/queue.h"
 #include "cuda/launch.h"
 #include "cuda/runtime.h"
 #include "cuda/stream.h"
 #include "tensor/error.h"
+#include "tensor/fork_join.h"
 
 namespace az::cuda::emulator {
 namespace {
@@ -56,8 +58,10 @@ void run_on_all_cores(const GridShape& shape, const std::function<void()>& kerne
   std::exception_ptr error;
   std::mutex mutex;
   const int threads = omp_in_parallel() ? 1 : static_cast<int>(std::min<int64_t>(omp_get_max_threads(), count));
+  ForkJoin order;
 #pragma omp parallel num_threads(threads)
   {
+    order.enter();
     try {
       for (int64_t i; (i = next++) < count;) runner().run(shape, block_index(shape.grid, i), {}, kernel);
     } catch (...) {
@@ -65,7 +69,9 @@ void run_on_all_cores(const GridShape& shape, const std::function<void()>& kerne
       if (!error) error = std::current_exception();
       next = count;
     }
+    order.leave();
   }
+  order.join();
   if (error) std::rethrow_exception(error);
 }
 
@@ -133,6 +139,7 @@ void run_in_all_orders(const GridShape& shape, const std::function<void()>& kern
 }
 
 void run(const GridShape& shape, const std::function<void()>& kernel, const std::vector<unsigned char>& arguments) {
+  const AddressTrap trap;
   if (orders().size() < 2) {
     run_on_all_cores(shape, kernel);
     note_launch(shape.kernel, 1, false);
@@ -146,7 +153,8 @@ void run(const GridShape& shape, const std::function<void()>& kernel, const std:
     note_launch(shape.kernel, 1, false);
     return;
   }
-  run_in_all_orders(shape, kernel, regions, memory_map().reached_unaligned(arguments.data(), arguments.size()));
+  run_in_all_orders(shape, kernel, regions,
+                    memory_map().reached_unaligned(arguments.data(), arguments.size(), regions));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "cpu/conv.h"
 #include "cuda/build.h"
@@ -14,6 +15,10 @@
 #include "tensor/tensor.h"
 #include "tests/support/devices.h"
 #include "tests/support/grad_check.h"
+
+#ifdef AZ_CUDA_EMULATED
+#include "cuda/emulator/coverage.h"
+#endif
 
 #ifdef AZ_CUDA_BUILT
 using namespace az;
@@ -149,6 +154,44 @@ TEST_CASE_TEMPLATE("the plain kernels are the plain loops", T, float, bf16, f16,
   }
 }
 
+#ifdef AZ_CUDA_EMULATED
+TEST_CASE("the plain kernels' gradients are the differences of their forward pass") {
+  const cuda::emulator::GradientCheckScope checking;
+  for (const ConvShape& d : kShapes) {
+    if (d.n == 0) continue;
+    CAPTURE(d.c);
+    CAPTURE(d.k);
+    const Values<double> x({d.n, d.h, d.w, d.c}, 1), w({d.k, d.r, d.s, d.c / d.groups}, 2);
+    const Values<double> dy({d.n, d.oh(), d.ow(), d.k}, 3);
+    cuda::Stream& stream = gpu().stream();
+    // sum(y dy), with one element of x or of w moved: linear in it, so that any step will do.
+    const auto loss = [&](const Tensor& source, const Tensor& weights) {
+      Tensor y = Tensor::empty(dy.device.shape(), DType::f64, gpu());
+      cuda::conv_forward_plain<double>(stream, d, source.data<double>(), weights.data<double>(), {},
+                                       y.mutable_data<double>());
+      const auto values = y.to_vector<double>();
+      return std::inner_product(values.begin(), values.end(), dy.wide.begin(), 0.0);
+    };
+    const double before = loss(x.device, w.device);
+    Tensor dx = Tensor::empty(x.device.shape(), DType::f64, gpu()),
+           dw = Tensor::empty(w.device.shape(), DType::f64, gpu());
+    cuda::conv_backward_data_plain<double>(stream, d, dy.get(), w.get(), dx.mutable_data<double>());
+    cuda::conv_backward_weights_plain<double>(stream, d, x.get(), dy.get(), dw.mutable_data<double>());
+    const auto check = [&](const Values<double>& of, const Tensor& gradient, const auto& loss_at) {
+      const auto slopes = gradient.to_vector<double>();
+      for (size_t i = 0; i < slopes.size(); i += slopes.size() / 5 + 1) {
+        auto moved = of.wide;
+        moved[i] += 1;
+        CHECK(loss_at(Tensor::from(moved, of.device.shape(), gpu())) - before ==
+              doctest::Approx(slopes[i]).epsilon(1e-10));
+      }
+    };
+    check(x, dx, [&](const Tensor& at) { return loss(at, w.device); });
+    check(w, dw, [&](const Tensor& at) { return loss(x.device, at); });
+  }
+}
+#endif
+
 TEST_CASE_TEMPLATE("the library agrees with the plain kernels", T, float, bf16, f16, double) {
   if (!test::cuda()) return;
   for (const ConvShape& d : kShapes) {
@@ -209,6 +252,18 @@ TEST_CASE("a captured graph replays the library's calls on what is in memory the
   in.copy_from(other.device);
   graph.replay(gpu().stream());
   CHECK(square.to_vector<float>() == want);
+}
+
+TEST_CASE("TF32 is off until it is allowed, and stays off where sums are exact") {
+  if (!test::cuda()) return;
+  for (const bool exact : {false, true}) {
+    cuda::CudaDevice device(0, exact);
+    CHECK_FALSE(device.library().tf32());
+    device.library().allow_tf32(true);
+    CHECK(device.library().tf32() == !exact);
+    device.library().allow_tf32(false);
+    CHECK_FALSE(device.library().tf32());
+  }
 }
 
 TEST_CASE("packed weights stay where they are while they change") {

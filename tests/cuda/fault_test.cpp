@@ -27,6 +27,15 @@ __global__ void trap_kernel(const float* y, int first) {
   if (cuda::thread_index() >= first && y[0] > 0) __trap();
 }
 
+#if !defined(AZ_SANITIZED)
+/// Thread 40 writes far off; with a width its block has met at a barrier before.
+__global__ void stray_kernel(float* y, int width) {
+  if (width > 0) __syncthreads();
+  const auto t = static_cast<int>(threadIdx.x);
+  y[t == 40 ? int64_t{1} << 40 : t] = 1;
+}
+#endif
+
 /// Sets AZ_SYNC while devices are made.
 class Sync {
  public:
@@ -111,6 +120,33 @@ TEST_CASE("AZ_SYNC=1 blames the kernel that did it, with its grid and block") {
                        "memory: unspecified launch failure (found with AZ_SYNC=1)",
                        Error);
 }
+
+#if !defined(AZ_SANITIZED)
+TEST_CASE("an address that is not there is a kernel's fault too, for kernels that wait at barriers as well") {
+  for (const bool wait : {false, true}) {
+    CAPTURE(wait);
+    const Sync sync(wait ? "1" : "0");
+    for (const int width : {0, 32}) {
+      Work work;
+      const auto stray = [&] {
+        launch(work.device.stream(), "stray_kernel", 2, 64, 0, stray_kernel, work.y.mutable_data<float>(), width);
+      };
+      if (wait) {
+        CHECK_THROWS_WITH_AS(stray(),
+                             "stray_kernel: the kernel failed with grid (2, 1, 1), block (64, 1, 1), 0 bytes of shared "
+                             "memory: an illegal memory access was encountered (found with AZ_SYNC=1)",
+                             Error);
+      } else {
+        CHECK_NOTHROW(stray());
+        CHECK_THROWS_WITH_AS(work.device.synchronise(), doctest::Contains("an illegal memory access"), Error);
+      }
+    }
+    Work sound;  // the emulation goes on
+    sound.add_one();
+    CHECK(sound.y.to_vector<float>() == std::vector<float>(100, 1.0F));
+  }
+}
+#endif
 
 TEST_CASE("a fault in a replayed graph is found by the next wait; with AZ_SYNC=1 nothing is captured") {
   for (const bool wait : {false, true}) {

@@ -195,5 +195,31 @@ TEST_CASE_TEMPLATE("normalise on the device equals the CPU's in f32, and rounded
   }
 }
 
+TEST_CASE("normalise on the device follows its formula in double") {
+  if (cuda() == nullptr) return;
+  const Compared compared(Against::reference);
+  const double mean[] = {123.675, 116.28, 103.53}, deviation[] = {58.395, 57.12, 57.375};
+  for (const int width : {1, 31, 33})
+    for (const bool mirrored : {false, true}) {
+      CAPTURE(width);
+      const int height = 3, padded = width + 2;
+      const cpu::Normalise how{{123.675F, 116.28F, 103.53F}, {58.395F, 57.12F, 57.375F}, /*bgr=*/true, mirrored};
+      const auto pixels = noise(width, height, 3, 7);
+      const Tensor source = upload(pixels);
+      Tensor out = Tensor::empty({height, padded, 3}, DType::f32, *cuda());
+      cuda::normalise(stream(), {source.data<uint8_t>(), width, height, 3}, how, padded, height,
+                      out.mutable_data<float>());
+      const auto got = out.to_vector<float>();
+      double worst = 0;
+      for (int i = 0; i < height * padded * 3; ++i) {
+        const int c = i % 3, x = i / 3 % padded, y = i / 3 / padded;
+        const int from = (y * width + (mirrored ? width - 1 - x : x)) * 3 + 2 - c;
+        const double want = x < width ? (pixels[static_cast<size_t>(from)] - mean[c]) / deviation[c] : 0;
+        worst = std::max(worst, std::abs(double{got[static_cast<size_t>(i)]} - want));
+      }
+      CHECK(worst < 1e-6);  // means and deviations rounded to f32, two roundings of values below 3
+    }
+}
+
 }  // namespace az::test
 #endif

@@ -38,10 +38,7 @@ struct Compared::Scope : cuda::emulator::CompareScope {
 struct Sizes::Scope : cuda::emulator::SizeScope {
   using SizeScope::SizeScope;
 };
-Compared::Compared(Against against)
-    : scope_(std::make_unique<Scope>(against == Against::cpu         ? cuda::emulator::Against::cpu
-                                     : against == Against::reference ? cuda::emulator::Against::reference
-                                                                     : cuda::emulator::Against::both)) {}
+Compared::Compared(Against against) : scope_(std::make_unique<Scope>(static_cast<cuda::emulator::Against>(against))) {}
 Sizes::Sizes(std::initializer_list<int64_t> sizes) : scope_(std::make_unique<Scope>(sizes)) {}
 #else
 struct Compared::Scope {};

@@ -1,6 +1,7 @@
 // The devices that tests run on.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <vector>
@@ -9,8 +10,9 @@
 
 namespace az::test {
 
-/// What a test compares results with: the CPU's, or numbers from the formula in double precision.
-enum class Against { cpu, reference, both };
+/// What a test compares results with: the kernel's own from other addresses, the CPU's, or numbers from the formula in
+/// double precision.
+enum class Against : uint8_t { itself = 0, cpu = 1, reference = 2, both = 3 };
 
 /// What is read from a CUDA device while one lives is compared. The table of kernels (tests/tools/kernel_table.cpp)
 /// counts the kernels that it came from; means something on the emulated device only.
