@@ -30,12 +30,21 @@ Tensor init_conv(const Builder& b, std::string_view name, Init init, int64_t k, 
         return rng.uniform(-bound, bound);
       }
       case Init::normal_001: return rng.normal() * 0.01;
+      case Init::lecun_uniform: return rng.uniform(-1.0, 1.0) * std::sqrt(3 / fan_in);
+      case Init::uniform: return rng.uniform(-1.0, 1.0) / std::sqrt(fan_in);
     }
     return 0;
   };
   std::vector<float> values(static_cast<size_t>(k * r * r * in));
   for (float& v : values) v = static_cast<float>(draw());
   return Tensor::from(values, {k, r, r, in}, b.device);
+}
+
+Tensor init_bias(const Builder& b, std::string_view name, int64_t k, int64_t fan_in) {
+  Rng rng(b.seed, Purpose::init, name_key(name));
+  std::vector<float> values(static_cast<size_t>(k));
+  for (float& v : values) v = static_cast<float>(rng.uniform(-1.0, 1.0) / std::sqrt(static_cast<double>(fan_in)));
+  return Tensor::from(values, {k}, b.device);
 }
 
 }  // namespace az::nn

@@ -20,7 +20,10 @@ Conv2d::Conv2d(const Builder& b, const std::string& name, const Options& o)
     : options_{.stride = o.stride, .padding = o.padding, .dilation = o.dilation, .groups = o.groups},
       weight_(init_conv(b, name, o.init, o.out, o.kernel, o.in, o.groups)) {
   autograd::set_requires_grad(weight_, true);
-  if (o.bias) bias_ = leaf({o.out}, o.bias_value, b.device);
+  if (!o.bias) return;
+  bias_ = o.uniform_bias ? init_bias(b, name + ".bias", o.out, o.kernel * o.kernel * o.in / o.groups)
+                         : Tensor::full({o.out}, o.bias_value, DType::f32, b.device);
+  autograd::set_requires_grad(bias_, true);
 }
 
 Tensor Conv2d::forward(const Tensor& x, ops::Epilogue epilogue) const {
@@ -71,9 +74,11 @@ Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, const Tensor&
     if (last) return y;
     return relu ? ops::relu(ops::add(y, residual)) : ops::add(y, residual);
   }
-  if (options_.kind == NormKind::batch && training()) {
-    ops::count_up(num_batches_);
-    return ops::batch_norm(conv.forward(x), weight_, bias_, running_mean_, running_var_, true, options_.momentum,
+  // Fixed statistics with a learned affine map, as where a backbone is unfrozen but its statistics are not.
+  const bool learns = autograd::grad_enabled() && autograd::requires_grad(weight_);
+  if (options_.kind == NormKind::batch && (training() || learns)) {
+    if (training()) ops::count_up(num_batches_);
+    return ops::batch_norm(conv.forward(x), weight_, bias_, running_mean_, running_var_, training(), options_.momentum,
                            options_.eps, relu, residual);
   }
   fold();

@@ -16,6 +16,7 @@ class Conv2d final : public Module {
     bool bias = false;
     Init init = Init::he_normal;
     double bias_value = 0;
+    bool uniform_bias = false;  ///< draw the bias as PyTorch does by default, instead of bias_value
   };
   /// `name` keys the initial values.
   Conv2d(const Builder& b, const std::string& name, const Options& options);

@@ -84,6 +84,8 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "info",
                                              "synth coco",
                                              "metrics coco",
+                                             "metrics vot",
+                                             "metrics otb",
                                              "convert labelme2coco",
                                              "convert voc2coco",
                                              "bench polarmask-r50",
