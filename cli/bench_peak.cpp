@@ -38,10 +38,12 @@ double best_rate(double seconds, const F& work) {
   };
   constexpr int64_t kMostRounds = int64_t{1} << 40;
   int64_t rounds = 1;
-  for (double before = timed(rounds), now = 0; rounds < kMostRounds; before = now) {
+  int grown = 0;  // doublings in a row that took longer
+  for (double before = timed(rounds), now = 0; rounds < kMostRounds && (now < seconds / 20 || grown < 3);
+       before = now) {
     rounds *= 2;
     now = timed(rounds);
-    if (now >= seconds / 20 && now >= 1.5 * before) break;
+    grown = now >= 1.5 * before ? grown + 1 : 0;
   }
   const auto start = Clock::now();
   for (int counted = 0; counted < 5 || since(start) < seconds; ++counted) timed(rounds);
