@@ -195,6 +195,9 @@ TEST_CASE("the algorithm is a rule of the shape") {
   CHECK(chosen(one(1, 200, 336, 256, 512, 2), ConvPass::backward_data) == "direct");
   CHECK(chosen(one(1, 200, 336, 64, 256), ConvPass::forward, DType::bf16) == "direct");
   CHECK(chosen(one(1, 200, 336, 64, 256), ConvPass::backward_weights) == "direct");
+  CHECK(chosen(three(1, 100, 168, 256, 256), ConvPass::backward_weights) == "winograd 4x4");
+  CHECK(chosen(three(1, 100, 168, 256, 256, 2), ConvPass::backward_weights) == "direct");
+  CHECK(chosen(three(1, 5, 6, 256, 256), ConvPass::backward_weights) == "direct");
 }
 
 TEST_CASE("the messages of the 1x1 product and of few outputs") {
