@@ -98,7 +98,7 @@ class CpuDevice::Dnn {
   uint64_t winograd_uses = 0;
   RepeatedWeights repeated;
   HugeBuffer winograd_scratch;
-  HugeBuffer winograd_unkept;         // weights that are not kept, transformed at each call
+  HugeBuffer winograd_unkept;         // weights that are packed at each call
   HugeBuffer packed_unkept;           // and packed
   std::array<HugeBuffer, 3> widened;  // bf16 maps as f32, where bf16 cannot be multiplied
   /// Matrix products by batch, m, n, k and the two transpositions (cpu/matmul.cpp).

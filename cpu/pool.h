@@ -1,5 +1,5 @@
-// Max-pooling over NHWC. T is float or double. Reads x once (windows overlap in the cache), writes y and, with
-// taps, a byte an output.
+// Max-pooling over NHWC. T is float, double or bf16, whose sums are float. Reads x once (windows overlap in the cache),
+// writes y and, with taps, a byte an output.
 #pragma once
 
 #include <cstdint>

@@ -75,6 +75,17 @@ void Norm::fold() {
   folded_version_ = version;
 }
 
+std::vector<Tensor> Norm::after_levels(const Conv2d& conv, const std::vector<Tensor>& levels, bool relu) {
+  std::vector<Tensor> y;
+  if (options_.kind == NormKind::group) {
+    y = conv.forward_levels(levels);
+    for (Tensor& t : y) t = ops::group_norm(std::move(t), weight_, bias_, options_.groups, options_.eps, relu);
+    return y;
+  }
+  for (const Tensor& level : levels) y.push_back(after(conv, level, relu));
+  return y;
+}
+
 Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, Tensor residual) {
   if (options_.kind == NormKind::group) {
     const bool last = !residual.defined();

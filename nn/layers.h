@@ -57,6 +57,8 @@ class Norm final : public Module {
 
   /// relu(norm(conv(x)) + residual); where the norm is an affine map it is folded into the convolution.
   Tensor after(const Conv2d& conv, const Tensor& x, bool relu, Tensor residual = {});
+  /// relu(norm(conv(x))) of each level.
+  std::vector<Tensor> after_levels(const Conv2d& conv, const std::vector<Tensor>& levels, bool relu);
   void visit(Visitor& v) override;
 
  private:

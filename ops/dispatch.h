@@ -72,6 +72,13 @@ auto on_device_half(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
   return on_device(op, t, cpu, cuda);
 }
 
+/// The same where the op takes bf16 on the CPU too: T may be bf16 on both devices, f16 on the CUDA device.
+template <class Cpu, class Cuda>
+auto on_device_bf16(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
+  if (t.device().kind() == DeviceKind::cpu && t.dtype() == DType::bf16) return cpu(bf16{});
+  return on_device_half(op, t, cpu, cuda);
+}
+
 /// Calls cpu() or cuda(device) by the tensor's device, whatever its element type. `cuda` must be generic, as above.
 template <class Cpu, class Cuda>
 auto by_device(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {

@@ -83,7 +83,7 @@ double worst(const Tensor& got, const Tensor& want) {
 }  // namespace
 
 TEST_CASE("convolution and its gradients agree with the plain double twin") {
-  for (Device* dev : test::devices())
+  for (Device* dev : test::devices(test::Against::both))  // the CPU's plain loops, in double
     for (const Case& t : kCases)
       for (const bool full : {false, true}) {
         CAPTURE(dev->name());
