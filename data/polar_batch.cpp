@@ -3,6 +3,7 @@
 
 #include "data/polar_samples.h"
 #include "tensor/error.h"
+#include "tensor/profiler.h"
 
 namespace az::data {
 namespace {
@@ -88,7 +89,10 @@ PolarBatch polar_batch(std::span<const PolarSample> samples, const PolarDataOpti
   batch.image = Tensor::empty({static_cast<int64_t>(samples.size()), height, width, 3}, DType::f32, host);
   for (size_t i = 0; i < samples.size(); ++i) {
     const PolarSample& sample = samples[i];
-    write_image(sample, options.input, width, height, row<float>(batch.image, i).data());
+    {
+      const ProfileSpan span(host, "normalise");
+      write_image(sample, options.input, width, height, row<float>(batch.image, i).data());
+    }
     batch.pictures.push_back(sample.info);
     batch.counts += sample.counts;
   }
