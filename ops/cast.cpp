@@ -61,4 +61,6 @@ Tensor cast(const Tensor& x, DType to) {
 
 bool is_host_half(const Tensor& x) { return x.defined() && is_half(x.dtype()) && x.device().kind() == DeviceKind::cpu; }
 
+bool is_host_f16(const Tensor& x) { return is_host_half(x) && x.dtype() == DType::f16; }
+
 }  // namespace az::ops

@@ -21,11 +21,11 @@ using autograd::Saved;
 
 Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), x.dtype(), x.device()); }
 
-/// on_device, or on_device_half for the maps that bf16 and f16 pass through.
+/// on_device, or on_device_bf16 for the maps that bf16 and f16 pass through.
 template <class Body, class Cpu, class Cuda>
 void on_map_device(const char* name, const Tensor& t, const Cpu& cpu, const Cuda& cuda) {
   if constexpr (std::is_same_v<Body, math::Relu>) {
-    on_device_half(name, t, cpu, cuda);
+    on_device_bf16(name, t, cpu, cuda);
   } else {
     on_device(name, t, cpu, cuda);
   }
@@ -63,12 +63,12 @@ struct MapNode final : Node {
 };
 
 /// bf16 and f16 as f32, for ops whose results are f32.
-Tensor widened(const Tensor& x) { return is_half(x.dtype()) ? cast(x, DType::f32) : x; }
+Tensor widened(Tensor x) { return is_half(x.dtype()) ? cast(x, DType::f32) : x; }
 
+/// y: where it goes, x itself or a tensor like it.
 template <class Body>
-Tensor map(const char* name, const Tensor& x) {
+Tensor map(const char* name, const Tensor& x, Tensor y) {
   const ProfileSpan span(x.device(), name, [&] { return detail(x, map_cost(x, kFlops<Body>.forward)); });
-  Tensor y = like(x);
   on_map_device<Body>(
       name, x,
       [&](auto t) {
@@ -91,11 +91,11 @@ struct AddNode final : Node {
 Tensor scaled(const Tensor& x, double factor) {
   const ProfileSpan span(x.device(), "scale", [&] { return detail(x, map_cost(x, 1)); });
   Tensor y = like(x);
-  on_device_half(
+  on_device_bf16(
       "scale", x,
       [&](auto t) {
         using T = decltype(t);
-        cpu::scale(x.data<T>(), static_cast<T>(factor), y.mutable_data<T>(), x.numel());
+        cpu::scale(x.data<T>(), static_cast<Wide<T>>(factor), y.mutable_data<T>(), x.numel());
       },
       [&](auto& device, auto t) {
         using T = decltype(t);
@@ -232,20 +232,22 @@ struct ConcatLevelsNode final : Node {
 
 }  // namespace
 
-Tensor relu(const Tensor& x) {
+Tensor relu(Tensor x) {
   check_activation("relu", "x", x);
-  if (is_host_half(x)) return cast(relu(cast(x, DType::f32)), x.dtype());
-  return map<math::Relu>("relu", x);
+  if (is_host_f16(x)) return cast(relu(cast(x, DType::f32)), x.dtype());
+  return map<math::Relu>("relu", x, may_overwrite(x) ? x.detached() : like(x));
 }
 
 Tensor exp(const Tensor& x) {
   check_activation("exp", "x", x);
-  return map<math::Exp>("exp", widened(x));
+  const Tensor wide = widened(x);
+  return map<math::Exp>("exp", wide, like(wide));
 }
 
 Tensor sigmoid(const Tensor& x) {
   check_activation("sigmoid", "x", x);
-  return map<math::Sigmoid>("sigmoid", widened(x));
+  const Tensor wide = widened(x);
+  return map<math::Sigmoid>("sigmoid", wide, like(wide));
 }
 
 Tensor add(const Tensor& a, const Tensor& b) {
@@ -253,10 +255,10 @@ Tensor add(const Tensor& a, const Tensor& b) {
   check_activation("add", "b", b);
   check_same_device("add", a, b);
   AZ_CHECK(a.shape() == b.shape() && a.dtype() == b.dtype(), "add: {} and {} do not match", a.str(), b.str());
-  if (is_host_half(a)) return cast(add(cast(a, DType::f32), cast(b, DType::f32)), a.dtype());
+  if (is_host_f16(a)) return cast(add(cast(a, DType::f32), cast(b, DType::f32)), a.dtype());
   const ProfileSpan span(a.device(), "add", [&] { return detail(a, map_cost(a, 1, 1)); });
   Tensor y = like(a);
-  on_device_half(
+  on_device_bf16(
       "add", a,
       [&](auto t) {
         using T = decltype(t);
@@ -271,18 +273,18 @@ Tensor add(const Tensor& a, const Tensor& b) {
 
 Tensor scale(const Tensor& x, double factor) {
   check_activation("scale", "x", x);
-  if (is_host_half(x)) return cast(scale(cast(x, DType::f32), factor), x.dtype());
+  if (is_host_f16(x)) return cast(scale(cast(x, DType::f32), factor), x.dtype());
   return record<ScaleNode>(scaled(x, factor), {x}, factor);
 }
 
-Tensor exp_scaled(const Tensor& logits, const Tensor& s, double limit) {
+Tensor exp_scaled(Tensor logits, const Tensor& s, double limit) {
   check_activation("exp_scaled", "x", logits);
-  const Tensor x = widened(logits);
+  const Tensor x = widened(std::move(logits));
   AZ_CHECK(s.defined() && s.numel() == 1 && s.dtype() == x.dtype(), "exp_scaled: scale is {}, want one {}", s.str(),
            dtype_name(x.dtype()));
   check_same_device("exp_scaled", x, s);
   const ProfileSpan span(x.device(), "exp_scaled", [&] { return detail(x, map_cost(x, 3), s); });
-  Tensor y = like(x);
+  Tensor y = may_overwrite(x) && !autograd::wants_record({x, s}) ? x.detached() : like(x);
   on_device(
       "exp_scaled", x,
       [&](auto t) {
