@@ -210,6 +210,23 @@ TEST_CASE("a tensor used twice gets the sum of its gradients, and a leaf's gradi
     }
 }
 
+TEST_CASE("a gradient that somebody holds is not written to") {
+  for (Device* device : test::devices()) {
+    Tensor x = Tensor::full({5}, 3.0, DType::f32, *device);
+    autograd::set_requires_grad(x, true);
+    autograd::backward(ops::sum(ops::scale(x, 2)));
+    const Tensor held = autograd::grad(x);
+    autograd::backward(ops::sum(ops::scale(x, 3)));
+    CHECK(host(held) == std::vector<double>(5, 2.0));
+    CHECK(host(autograd::grad(x)) == std::vector<double>(5, 5.0));
+    // One gradient for two branches, each of which goes on adding to it.
+    autograd::clear_grad(x);
+    const Tensor a = ops::scale(x, 2), b = ops::scale(x, 3), both = ops::add(a, b);
+    autograd::backward(ops::sum(ops::add(both, ops::add(ops::scale(a, 10), ops::scale(b, 100)))));
+    CHECK(host(autograd::grad(x)) == std::vector<double>(5, 11.0 * 2 + 101.0 * 3));
+  }
+}
+
 TEST_CASE("an edit in place between forward and backward is an error") {
   Tensor x = Tensor::full({4}, 3.0, DType::f64, test::cpu());
   autograd::set_requires_grad(x, true);
