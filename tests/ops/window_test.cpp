@@ -138,9 +138,11 @@ TEST_CASE("add_bias adds to every pixel; its gradients are dy and the sums over 
       const std::vector<double> b = doubles(bias);
       for (size_t i = 0; i < want.size(); ++i) want[i] += b[i % b.size()];
       CHECK(doubles(ops::add_bias(x, bias)) == want);
-      const Tensor half = x.to(DType::bf16);
-      const Tensor in_f32 = ops::add_bias(half.to(DType::f32), bias.to(DType::f32));
-      CHECK(doubles(ops::add_bias(half, bias.to(DType::f32))) == doubles(in_f32.to(DType::bf16)));
+      for (const DType dtype : {DType::bf16, DType::f16}) {
+        const Tensor half = x.to(dtype);
+        const Tensor in_f32 = ops::add_bias(half.to(DType::f32), bias.to(DType::f32));
+        CHECK(doubles(ops::add_bias(half, bias.to(DType::f32))) == doubles(in_f32.to(dtype)));
+      }
     }
 }
 
