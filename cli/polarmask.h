@@ -25,13 +25,19 @@ DType activation_dtype(const std::string& name, const Device& device, DType on_g
 /// The same to train, where auto is bf16 on the CUDA device. Error: f16 too, which would want its losses scaled.
 DType training_dtype(const std::string& name, const Device& device);
 
-/// What every command that reads a configuration takes: CONFIG, --set, --device, --dtype and --eager.
+/// What every command that reads a configuration takes: CONFIG, --set, --device, --dtype, --tf32 and --eager.
 struct ConfigArguments {
   std::string config, device = "auto", dtype = "auto";
   std::vector<std::string> overrides;
-  bool eager = false;
+  bool eager = false, tf32 = false;
 };
 void add_config_options(CLI::App& command, ConfigArguments& arguments);
+
+/// --tf32: f32 convolutions and products of the device may round their factors to 10 bits of mantissa.
+/// Error: not a CUDA device, or one made `exact`.
+void allow_tf32(Device& device);
+/// The device of --device, with --tf32 where it was given.
+std::unique_ptr<Device> make_device(const ConfigArguments& arguments);
 
 /// A configuration with its text as it took effect.
 struct LoadedConfig {

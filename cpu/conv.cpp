@@ -4,8 +4,12 @@
 #include <utility>
 #include <vector>
 
+#include "cpu/conv_algorithm.h"
 #include "cpu/conv_bf16.h"
+#include "cpu/conv_weight_gradient.h"
 #include "cpu/dnn.h"
+#include "cpu/few_outputs.h"
+#include "cpu/pointwise.h"
 #include "cpu/winograd.h"
 #include "tensor/error.h"
 
@@ -15,50 +19,65 @@ namespace {
 /// Floats of weights kept transformed for Winograd; PolarMask-R50 has 80 million of them, in training twice that.
 constexpr size_t kMostWinograd = size_t{512} << 20;
 
-/// Whether Winograd computes it on this device.
-template <class T>
-bool uses_winograd(const CpuDevice& device, const ConvShape& shape) {
-  const bool pays = std::is_same_v<T, bf16> ? winograd_pays_bf16(shape) : winograd_pays(shape);
-  return device.winograd() && winograd_simd() != WinogradSimd::none && winograd_fits(shape) && pays;
-}
+/// From so many outputs a channel on, packed weights are not kept but made anew at each call: that takes at most a
+/// tenth of the convolution's time (Winograd, 256 to 256 channels, one thread: 0.4 ms of 4). In PolarMask-R50 at
+/// 800x1333 they would take 300 MB beside the 140 of all weights.
+int64_t outputs_to_pack(ConvAlgorithm algorithm) { return algorithm == ConvAlgorithm::matmul ? 1024 : 2048; }
 
 /// Forgets transformed weights, those first that were used longest ago, until `count` floats fit beside the rest.
-void make_room(CpuDevice::Dnn& dnn, size_t count) {
+/// `wanted`, which was used last, stays.
+void make_room(CpuDevice::Dnn& dnn, const std::tuple<uint64_t, ConvAlgorithm, WinogradWeights>& wanted, size_t count) {
   const auto kept = [&] {
     size_t total = count;
-    for (const auto& [key, packed] : dnn.winograd) total += packed.values.count();
+    for (const auto& [key, packed] : dnn.winograd)
+      if (key != wanted) total += packed.values.count();
     return total;
   };
-  while (!dnn.winograd.empty() && kept() > kMostWinograd)
+  while (dnn.winograd.size() > 1 && kept() > kMostWinograd)
     dnn.winograd.erase(std::min_element(dnn.winograd.begin(), dnn.winograd.end(),
                                         [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
 }
 
-/// The weights transformed for Winograd, kept until the tensor's version changes; the memory is kept longer.
-const float* winograd_weights(CpuDevice& device, WinogradWeights which, const ConvShape& shape, const float* w,
-                              const float* scale, const WeightIdentity& identity) {
+WinogradTile tile_of(ConvAlgorithm algorithm) {
+  return algorithm == ConvAlgorithm::winograd2 ? WinogradTile::two : WinogradTile::four;
+}
+
+/// The weights transformed for Winograd, or packed for the 1x1 product, for that many outputs a channel. Those that are
+/// kept at all are from the second use of a version on, until the next version; their memory longer.
+const float* winograd_weights(CpuDevice& device, ConvAlgorithm algorithm, WinogradWeights which, const ConvShape& shape,
+                              int64_t outputs, const float* w, const float* scale, const WeightIdentity& identity) {
   auto& dnn = device.dnn();
-  const bool forward = which == WinogradWeights::forward;
-  const size_t count = winograd_packed_count(winograd_simd(), forward ? shape.c : shape.k, forward ? shape.k : shape.c);
+  const WinogradSimd simd = winograd_simd();
+  const bool forward = which == WinogradWeights::forward, matmul = algorithm == ConvAlgorithm::matmul;
+  const int64_t c = forward ? shape.c : shape.k, k = forward ? shape.k : shape.c;
+  const size_t count =
+      matmul ? pointwise_packed_count(simd, c, k) : winograd_packed_count(simd, c, k, tile_of(algorithm));
   const auto pack = [&](HugeBuffer& values) {
     float* packed = values.reserve(count);
-    if (identity.rounded) {
-      const std::vector<float> factored = factored_weights(shape, w, scale, true);
-      winograd_pack(winograd_simd(), which, shape.c, shape.k, factored.data(), nullptr, packed);
-    } else {
-      winograd_pack(winograd_simd(), which, shape.c, shape.k, w, scale, packed);
-    }
+    const std::vector<float> rounded =
+        identity.rounded ? factored_weights(shape, w, scale, true) : std::vector<float>();
+    const float* from = identity.rounded ? rounded.data() : w;
+    const float* factor = identity.rounded ? nullptr : scale;
+    if (matmul)
+      pointwise_pack(simd, which, shape.c, shape.k, from, factor, packed);
+    else
+      winograd_pack(simd, which, shape.c, shape.k, from, factor, packed, tile_of(algorithm));
     return packed;
   };
-  if (identity.id == 0) return pack(dnn.winograd_unkept);
-  const auto key = std::pair(identity.id, which);
-  if (!dnn.winograd.contains(key)) make_room(dnn, count);
+  if (identity.id == 0 || outputs >= outputs_to_pack(algorithm)) return pack(dnn.winograd_unkept);
+  const auto key = std::tuple(identity.id, algorithm, which);
   WinogradPacked& kept = dnn.winograd[key];
   kept.used = ++dnn.winograd_uses;
-  if (kept.identity == identity) return kept.values.data();
-  kept.identity = {};
+  // At a version's first use nobody knows whether there will be another.
+  if (!(kept.identity == identity)) {
+    kept.identity = identity;
+    kept.ready = false;
+    return pack(dnn.winograd_unkept);
+  }
+  if (kept.ready) return kept.values.data();
+  make_room(dnn, key, count);
   const float* packed = pack(kept.values);
-  kept.identity = identity;
+  kept.ready = true;
   return packed;
 }
 
@@ -67,36 +86,140 @@ void check(const char* op, const ConvShape& d) {
            "{}: impossible geometry: {}", op, conv_geometry(d));
 }
 
-/// Of maps that are f32, or bf16 on a processor that multiplies those.
 template <class T>
-void fast_forward(CpuDevice& device, const ConvShape& shape, const T* x, const float* w, const float* scale,
-                  const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y) {
-  if (uses_winograd<T>(device, shape)) {
-    const float* packed = winograd_weights(device, WinogradWeights::forward, shape, w, scale, identity);
-    return winograd_forward(winograd_simd(), shape, x, packed, epilogue, device.dnn().winograd_scratch, y);
-  }
-  dnn_conv_forward(device, shape, x, w, scale, identity, epilogue, y);
+ConvShape with_size(const ConvShape& kind, const ConvMaps<T>& maps) {
+  ConvShape d = kind;
+  d.n = maps.n, d.h = maps.h, d.w = maps.w;
+  return d;
 }
 
+/// Outputs of a channel, in all maps together.
 template <class T>
-void fast_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const float* w, const float* scale,
-                        const WeightIdentity& identity, T* dx) {
-  ConvShape transposed = shape;
-  std::swap(transposed.c, transposed.k);
-  if (uses_winograd<T>(device, transposed)) {
-    const float* packed = winograd_weights(device, WinogradWeights::backward_data, shape, w, scale, identity);
-    return winograd_forward(winograd_simd(), transposed, dy, packed, {}, device.dnn().winograd_scratch, dx);
-  }
-  dnn_conv_backward_data(device, shape, dy, w, scale, identity, dx);
+int64_t outputs_of(const ConvShape& kind, const std::vector<ConvMaps<T>>& maps) {
+  int64_t count = 0;
+  for (const ConvMaps<T>& m : maps) count += with_size(kind, m).y_count() / kind.k;
+  return count;
 }
 
-/// The identity of the weights beside bf16 maps.
-WeightIdentity rounded(WeightIdentity identity) {
-  identity.rounded = true;
+/// The maps of which there is something to compute; checks all.
+template <class T>
+std::vector<ConvMaps<T>> not_empty(const char* op, const ConvShape& kind, std::span<const ConvMaps<T>> maps) {
+  std::vector<ConvMaps<T>> some;
+  for (const ConvMaps<T>& m : maps) {
+    const ConvShape d = with_size(kind, m);
+    check(op, d);
+    if (d.y_count() > 0) some.push_back(m);
+  }
+  return some;
+}
+
+/// The algorithm for all of them: that of the largest.
+template <class T>
+ConvAlgorithm algorithm_of(const CpuDevice& device, const ConvShape& kind, const std::vector<ConvMaps<T>>& maps,
+                           ConvPass pass) {
+  const auto largest = std::ranges::max_element(maps, {}, [](const ConvMaps<T>& m) { return m.n * m.h * m.w; });
+  return conv_algorithm(with_size(kind, *largest), pass, dtype_of<T>, device.winograd());
+}
+
+/// `kind` is the convolution from maps.x to maps.y.
+template <class T>
+void winograd_maps(CpuDevice& device, ConvAlgorithm algorithm, const ConvShape& kind,
+                   const std::vector<ConvMaps<T>>& maps, const float* packed, const ConvEpilogue& epilogue) {
+  winograd_forward(WinogradCall<T>{.simd = winograd_simd(),
+                                   .tile = tile_of(algorithm),
+                                   .c = kind.c,
+                                   .k = kind.k,
+                                   .dilation = kind.dilation,
+                                   .packed = packed,
+                                   .bias = static_cast<const float*>(epilogue.bias),
+                                   .relu = epilogue.relu,
+                                   .maps = maps},
+                   device.dnn().winograd_scratch);
+}
+
+bool is_winograd(ConvAlgorithm algorithm) {
+  return algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4;
+}
+
+/// The identity of the weights beside maps of type T: bf16 maps take them rounded.
+template <class T>
+WeightIdentity rounded_for(WeightIdentity identity) {
+  identity.rounded = std::is_same_v<T, bf16>;
   return identity;
 }
 
 }  // namespace
+
+template <class T>
+void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> all, const float* w,
+                         const float* scale, const WeightIdentity& named, const ConvEpilogue& epilogue) {
+  const std::vector<ConvMaps<T>> maps = not_empty("conv2d", kind, all);
+  if (maps.empty()) return;
+  const WeightIdentity identity = rounded_for<T>(named);
+  const ConvAlgorithm algorithm = algorithm_of(device, kind, maps, ConvPass::forward);
+  const auto packed = [&] {
+    return winograd_weights(device, algorithm, WinogradWeights::forward, kind, outputs_of(kind, maps), w, scale,
+                            identity);
+  };
+  if (std::is_same_v<T, float> || device.bf16_products())
+    if (is_winograd(algorithm)) return winograd_maps(device, algorithm, kind, maps, packed(), epilogue);
+  for (const ConvMaps<T>& m : maps) {
+    const ConvShape d = with_size(kind, m);
+    const ConvEpilogue after{epilogue.bias, m.residual, epilogue.relu};
+    if constexpr (std::is_same_v<T, bf16>) {
+      if (!device.bf16_products()) {
+        widened_conv_forward(device, d, m.x, w, scale, identity, after, m.y);
+        continue;
+      }
+    } else {
+      if (algorithm == ConvAlgorithm::matmul) {
+        pointwise_forward(winograd_simd(), d, m.x, packed(), after, device.dnn().winograd_scratch, m.y);
+        continue;
+      }
+      if (algorithm == ConvAlgorithm::few_outputs) {
+        few_outputs_forward(winograd_simd(), d, m.x, w, scale, after, m.y);
+        continue;
+      }
+    }
+    dnn_conv_forward(device, d, m.x, w, scale, identity, after, m.y);
+  }
+}
+
+template <class T>
+void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> all,
+                               const float* w, const float* scale, const WeightIdentity& named) {
+  for (const ConvMaps<T>& m : all)
+    if (const ConvShape d = with_size(kind, m); d.y_count() == 0)
+      device.fill_zero(m.y, d.x_count() * static_cast<int64_t>(sizeof(T)));
+  const std::vector<ConvMaps<T>> maps = not_empty("conv2d backward", kind, all);
+  if (maps.empty()) return;
+  const WeightIdentity identity = rounded_for<T>(named);
+  const ConvAlgorithm algorithm = algorithm_of(device, kind, maps, ConvPass::backward_data);
+  const auto packed = [&] {
+    return winograd_weights(device, algorithm, WinogradWeights::backward_data, kind, outputs_of(kind, maps), w, scale,
+                            identity);
+  };
+  ConvShape transposed = kind;
+  std::swap(transposed.c, transposed.k);
+  if (std::is_same_v<T, float> || device.bf16_products())
+    if (is_winograd(algorithm)) return winograd_maps(device, algorithm, transposed, maps, packed(), {});
+  for (const ConvMaps<T>& m : maps) {
+    const ConvShape d = with_size(kind, m);
+    if constexpr (std::is_same_v<T, bf16>) {
+      if (!device.bf16_products()) {
+        widened_conv_backward_data(device, d, m.x, w, scale, identity, m.y);
+        continue;
+      }
+    } else {
+      if (algorithm == ConvAlgorithm::matmul) {
+        pointwise_forward(winograd_simd(), with_size(transposed, m), m.x, packed(), {}, device.dnn().winograd_scratch,
+                          m.y);
+        continue;
+      }
+    }
+    dnn_conv_backward_data(device, d, m.x, w, scale, identity, m.y);
+  }
+}
 
 template <class T>
 void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const Wide<T>* w, const Wide<T>* scale,
@@ -105,13 +228,11 @@ void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const W
   if (shape.y_count() == 0) return;
   if constexpr (std::is_same_v<T, double>) {
     conv_forward_plain(shape, x, w, scale, epilogue, y);
-  } else if constexpr (std::is_same_v<T, bf16>) {
-    const auto compute = device.bf16_products() ? fast_forward<bf16> : widened_conv_forward;
-    compute(device, shape, x, w, scale, rounded(identity), epilogue, y);
-  } else if (device.exact()) {
-    conv_forward_plain(shape, x, w, scale, epilogue, y);
   } else {
-    fast_forward(device, shape, x, w, scale, identity, epilogue, y);
+    if constexpr (std::is_same_v<T, float>)
+      if (device.exact()) return conv_forward_plain(shape, x, w, scale, epilogue, y);
+    const ConvMaps<T> maps{shape.n, shape.h, shape.w, x, static_cast<const T*>(epilogue.residual), y};
+    conv_forward_levels<T>(device, shape, {&maps, 1}, w, scale, identity, epilogue);
   }
 }
 
@@ -122,13 +243,11 @@ void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, 
   if (shape.y_count() == 0) return device.fill_zero(dx, shape.x_count() * static_cast<int64_t>(sizeof(T)));
   if constexpr (std::is_same_v<T, double>) {
     conv_backward_data_plain(shape, dy, w, scale, dx);
-  } else if constexpr (std::is_same_v<T, bf16>) {
-    const auto compute = device.bf16_products() ? fast_backward_data<bf16> : widened_conv_backward_data;
-    compute(device, shape, dy, w, scale, rounded(identity), dx);
-  } else if (device.exact()) {
-    conv_backward_data_plain(shape, dy, w, scale, dx);
   } else {
-    fast_backward_data(device, shape, dy, w, scale, identity, dx);
+    if constexpr (std::is_same_v<T, float>)
+      if (device.exact()) return conv_backward_data_plain(shape, dy, w, scale, dx);
+    const ConvMaps<T> maps{shape.n, shape.h, shape.w, dy, nullptr, dx};
+    conv_backward_data_levels<T>(device, shape, {&maps, 1}, w, scale, identity);
   }
 }
 
@@ -144,7 +263,7 @@ void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x
   } else if (device.exact()) {
     conv_backward_weights_plain(shape, x, dy, dw);
   } else {
-    dnn_conv_backward_weights(device, shape, x, dy, dw);
+    conv_weight_gradient(device, shape, x, dy, nullptr, false, dw);
   }
 }
 
@@ -156,6 +275,15 @@ void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x
   template void conv_backward_weights<T>(CpuDevice&, const ConvShape&, const T*, const T*, Wide<T>*);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)
+AZ_INSTANTIATE(bf16)
+#undef AZ_INSTANTIATE
+
+#define AZ_INSTANTIATE(T)                                                                                              \
+  template void conv_forward_levels<T>(CpuDevice&, const ConvShape&, std::span<const ConvMaps<T>>, const float*,       \
+                                       const float*, const WeightIdentity&, const ConvEpilogue&);                      \
+  template void conv_backward_data_levels<T>(CpuDevice&, const ConvShape&, std::span<const ConvMaps<T>>, const float*, \
+                                             const float*, const WeightIdentity&);
+AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)
 #undef AZ_INSTANTIATE
 

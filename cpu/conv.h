@@ -2,6 +2,8 @@
 // and as the twin that tests compare with.
 #pragma once
 
+#include <span>
+
 #include "cpu/device.h"
 #include "math/conv.h"
 #include "tensor/dtype.h"
@@ -17,6 +19,15 @@ struct ConvEpilogue {
   bool relu = false;
 };
 
+/// A batch of maps of one size. T is float or bf16.
+template <class T>
+struct ConvMaps {
+  int64_t n = 1, h = 0, w = 0;  ///< of x
+  const T* x = nullptr;         ///< [n, h, w, c]
+  const T* residual = nullptr;  ///< [n, oh, ow, k] or null; may be y
+  T* y = nullptr;               ///< [n, oh, ow, k]
+};
+
 /// Names a weight tensor's contents, so that its packed form can be kept; id 0: do not keep.
 struct WeightIdentity {
   uint64_t id = 0;
@@ -25,6 +36,7 @@ struct WeightIdentity {
   uint64_t scale_version = 0;
   const void* data = nullptr;  ///< tells narrows of one storage apart
   bool rounded = false;        ///< to what bf16 holds, after the scale
+  bool learning = false;       ///< each training step makes a new version
   bool operator==(const WeightIdentity&) const = default;
 };
 
@@ -33,10 +45,18 @@ struct WeightIdentity {
 template <class T>
 void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const Wide<T>* w, const Wide<T>* scale,
                   const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y);
+/// The same for maps of several sizes, as one piece of work; sizes and residuals are those of `maps`.
+template <class T>
+void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> maps, const float* w,
+                         const float* scale, const WeightIdentity& identity, const ConvEpilogue& epilogue);
 /// dx from dy: the transposed convolution with w * scale.   dy [n,oh,ow,k], dx [n,h,w,c]
 template <class T>
 void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const Wide<T>* w, const Wide<T>* scale,
                         const WeightIdentity& identity, T* dx);
+/// The same for maps of several sizes: `maps` have dx's sizes, x is dy and y is dx.
+template <class T>
+void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> maps,
+                               const float* w, const float* scale, const WeightIdentity& identity);
 /// dw (without the scale's factor), which is never rounded to bf16.   x [n,h,w,c], dy [n,oh,ow,k], dw [k,r,s,c/groups]
 template <class T>
 void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, Wide<T>* dw);

@@ -5,10 +5,12 @@
 #include <dnnl.hpp>
 #include <map>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
 #include "cpu/conv.h"
+#include "cpu/conv_algorithm.h"
 #include "cpu/device.h"
 #include "cpu/winograd.h"
 #include "tensor/huge_buffer.h"
@@ -23,8 +25,6 @@ struct ConvPlan {
   dnnl::primitive primitive;
   dnnl::memory::desc source, weights, destination;  // for a backward pass: diff descriptors where it writes
 };
-
-enum class ConvPass : uint8_t { forward, backward_data, backward_weights };
 
 /// A plan's identity.
 struct ConvKey {
@@ -45,11 +45,12 @@ struct PackedWeights {
   dnnl::memory memory;
 };
 
-/// Weights transformed for Winograd, likewise.
+/// Weights transformed for Winograd, or packed for our own 1x1 product, likewise.
 struct WinogradPacked {
   WeightIdentity identity;
   HugeBuffer values;
-  uint64_t used = 0;  ///< the count of uses at the last one
+  bool ready = false;  ///< the values are of that identity; else it was only seen
+  uint64_t used = 0;   ///< the count of uses at the last one
 };
 
 /// The three passes of cpu/conv.h by oneDNN's direct convolution; T is float, or bf16 with `identity.rounded`.
@@ -68,6 +69,21 @@ std::vector<float> factored_weights(const ConvShape& shape, const float* w, cons
 /// The shapes and settings, for messages.
 std::string conv_geometry(const ConvShape& shape);
 
+/// Which learning weights are used several times a version in one pass, as by the levels of a pyramid. Packed forms of
+/// the others would be outdated before they are used again: they are made in scratch memory.
+class RepeatedWeights {
+ public:
+  /// Notes a use; whether this weight was ever used twice with the same version.
+  bool note(const WeightIdentity& identity, ConvPass pass);
+
+ private:
+  struct Use {
+    WeightIdentity last;
+    bool repeated = false;
+  };
+  std::map<std::pair<uint64_t, ConvPass>, Use> uses_;
+};
+
 class CpuDevice::Dnn {
  public:
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
@@ -77,11 +93,13 @@ class CpuDevice::Dnn {
   ConvPlan& conv_plan(const ConvKey& key);
   /// By the weight tensor's id: one packed form for each layout, all of its latest version.
   std::unordered_map<uint64_t, std::vector<PackedWeights>> packed;
-  /// By the weight tensor's id and what the transformed weights are for.
-  std::map<std::pair<uint64_t, WinogradWeights>, WinogradPacked> winograd;
+  /// By the weight tensor's id, the algorithm and what the transformed weights are for.
+  std::map<std::tuple<uint64_t, ConvAlgorithm, WinogradWeights>, WinogradPacked> winograd;
   uint64_t winograd_uses = 0;
+  RepeatedWeights repeated;
   HugeBuffer winograd_scratch;
-  HugeBuffer winograd_unkept;         // weights without an identity, transformed at each call
+  HugeBuffer winograd_unkept;         // weights that are packed at each call
+  HugeBuffer packed_unkept;           // and packed
   std::array<HugeBuffer, 3> widened;  // bf16 maps as f32, where bf16 cannot be multiplied
   /// Matrix products by batch, m, n, k and the two transpositions (cpu/matmul.cpp).
   std::map<std::array<int64_t, 6>, dnnl::matmul> products;

@@ -69,5 +69,7 @@ struct LoadReport {
 
 /// Copies values in by name; `num_batches_tracked` may be missing. Error: a shape differs, all such names in one text.
 LoadReport load_state_dict(Module& module, const std::map<std::string, Tensor>& state);
+/// The same with values that are given away: on the host convolution weights that nobody else holds are not copied.
+LoadReport load_state_dict(Module& module, std::map<std::string, Tensor>&& state);
 
 }  // namespace az::nn

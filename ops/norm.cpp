@@ -5,6 +5,7 @@
 #include "cuda/norm.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -66,6 +67,11 @@ Tensor affine(const char* op, const Tensor& x, const Tensor& scale, const Tensor
                               data_or_null<T>(residual), relu, y.mutable_data<T>(), shape);
       });
   return y;
+}
+
+/// Statistics read x once and take 3 operations an element; the map reads it again, and a residual, and takes 2.
+Cost norm_cost(const Tensor& x, bool statistics, bool residual) {
+  return map_cost(x, statistics ? 5 : 2, int{statistics} + int{residual});
 }
 
 /// What group_norm and batch_norm have in common: statistics, and the affine map that they and the parameters make.
@@ -179,6 +185,13 @@ struct NormNode final : Node {
     if (needs(0) || gated_residual) rows(dy[0], slope, offset, gated_residual, dx);
     return dx;
   }
+  /// A pass for the sums and one for the rows, each over dy, x and perhaps y.
+  Cost cost(const Grads& dy) const override {
+    const bool sums = needs(1) || needs(2) || !norm.fixed, own_residual = gate != Gate::none && needs(3);
+    const int passes = int{sums} + 1, reads = y.defined() ? 3 : 2;
+    return map_cost(dy[0], 4.0 * passes, passes * reads - 1, 1 + int{own_residual});
+  }
+  uint64_t layer() const override { return weight.storage_id(); }
 
  private:
   template <class T>
@@ -212,9 +225,9 @@ struct NormNode final : Node {
         });
   }
 
-  /// dx[0], and dx[3] if the residual's gradient is a tensor of its own.
+  /// dx[0], in dy's place where nobody else holds it, and dx[3] if the residual's gradient is a tensor of its own.
   void rows(const Tensor& dy, const Tensor& slope, const Tensor& offset, bool gated_residual, Grads& dx) const {
-    dx[0] = like(dy);
+    dx[0] = dy.is_only_owner() && !gated_residual && dy.device().kind() == DeviceKind::cpu ? dy : like(dy);
     Tensor none;
     Tensor& dresidual = gated_residual ? dx[3] : none;
     on_device_bf16(
@@ -259,6 +272,10 @@ struct FrozenNormNode final : Node {
         });
     return dx;
   }
+  Cost cost(const Grads& dy) const override {
+    return map_cost(dy[0], 2, int{y.defined()}, 1 + int{y.defined() && needs(1)});
+  }
+  uint64_t layer() const override { return scale.storage_id(); }
 
  private:
   template <class T>
@@ -283,6 +300,7 @@ Tensor group_norm(Tensor x, const Tensor& weight, const Tensor& bias, int groups
            x.dim(3), x.str());
   AZ_CHECK(x.dim(1) > 0 && x.dim(2) > 0, "{}: x {} has no pixels to take statistics of", op, x.str());
   if (is_host_f16(x)) return cast(group_norm(in_f32(x), weight, bias, groups, eps, relu), x.dtype());
+  const ProfileSpan span(x.device(), op, [&] { return detail(x, norm_cost(x, true, false), weight); });
   Normal norm({x.dim(0), x.dim(1) * x.dim(2), x.dim(3), groups}, false, weight);
   measure(op, x, weight, bias, eps, {}, norm);
   const bool in_place = may_overwrite(x) && !autograd::wants_record({x, weight, bias});
@@ -307,6 +325,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
     return cast(
         batch_norm(in_f32(x), weight, bias, running_mean, running_var, training, momentum, eps, relu, in_f32(residual)),
         x.dtype());
+  const ProfileSpan span(x.device(), op, [&] { return detail(x, norm_cost(x, training, residual.defined()), weight); });
   Normal norm({1, count, c, c}, !training, weight);
   if (training) {
     measure(op, x, weight, bias, eps, {running_mean, running_var, momentum}, norm);
@@ -340,6 +359,7 @@ Tensor frozen_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, bo
   AZ_CHECK(!autograd::requires_grad(scale) && !autograd::requires_grad(shift),
            "{}: scale and shift are constants but one wants a gradient; use batch_norm with training off", op);
   if (is_host_f16(x)) return cast(frozen_norm(in_f32(x), scale, shift, relu, in_f32(residual)), x.dtype());
+  const ProfileSpan span(x.device(), op, [&] { return detail(x, norm_cost(x, false, residual.defined()), scale); });
   const int64_t c = x.dim(3);
   const Tensor y = affine(op, x, scale, shift, residual, relu, {1, x.numel() / c, c, c}, like(x));
   return autograd::record<FrozenNormNode>(y, {x, residual}, scale, relu, y);

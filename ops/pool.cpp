@@ -5,6 +5,7 @@
 #include "cuda/pool.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -30,6 +31,12 @@ struct MaxPoolNode final : Node {
         });
     return {dx};
   }
+  Cost cost(const Grads& dy) const override {
+    const auto written = static_cast<double>(shape.images * shape.h_in * shape.w_in * shape.channels);
+    return {.flops = static_cast<double>(dy[0].numel()),
+            .bytes_read = bytes_of(dy[0]) + bytes_of(tap),
+            .bytes_written = written * static_cast<double>(dtype_bytes(dy[0].dtype()))};
+  }
 };
 
 }  // namespace
@@ -48,6 +55,12 @@ Tensor max_pool(const Tensor& x, int kernel, int stride, int padding) {
            "{}: no window of {} with padding {} fits into x {}", op, kernel, padding, x.str());
   check_map_size(op, x, shape.images * shape.h_in, shape.w_in * shape.channels);
   if (is_host_f16(x)) return cast(max_pool(cast(x, DType::f32), kernel, stride, padding), x.dtype());
+  const ProfileSpan span(x.device(), op, [&] {
+    const auto count = static_cast<double>(shape.images * shape.h_out * shape.w_out * shape.channels);
+    return detail(x, {.flops = count * kernel * kernel,
+                      .bytes_read = bytes_of(x),
+                      .bytes_written = count * static_cast<double>(dtype_bytes(x.dtype()) + 1)});
+  });
   const Shape out{shape.images, shape.h_out, shape.w_out, shape.channels};
   Tensor y = Tensor::empty(out, x.dtype(), x.device());
   // Only backward reads the taps; the CUDA kernel always writes them.

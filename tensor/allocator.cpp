@@ -50,6 +50,7 @@ void* Allocator::allocate(int64_t bytes) {
   // Blocks of the slab are not fenced: a captured graph goes on using them after their tensors are gone.
   if (!info.in_slab) memory_->fence(block, bytes, info.bytes);
   stats_.live_bytes += info.bytes;
+  stats_.allocated_bytes += info.bytes;
   stats_.peak_live_bytes = std::max(stats_.peak_live_bytes, stats_.live_bytes);
   return block;
 }

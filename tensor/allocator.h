@@ -40,6 +40,7 @@ struct AllocatorStats {
   int64_t live_bytes = 0;       ///< held by tensors now
   int64_t peak_live_bytes = 0;  ///< the most `live_bytes` has been
   int64_t reserved_bytes = 0;   ///< taken from RawMemory, cached blocks and arenas included
+  int64_t allocated_bytes = 0;  ///< handed out in all so far, arena included
   int64_t raw_allocations = 0;  ///< calls to RawMemory::allocate so far
 };
 

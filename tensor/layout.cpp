@@ -54,6 +54,17 @@ void oihw_to_ohwi(const void* from, const Shape& weight, int64_t bytes, void* to
   transpose(from, weight[0], weight[1], weight[2] * weight[3], bytes, to);
 }
 
+void oihw_to_ohwi_in_place(void* weight, const Shape& shape, int64_t bytes) {
+  const int64_t in = shape[1], taps = shape[2] * shape[3];
+  if (in == 1 || taps == 1) return;
+  std::vector<char> one(static_cast<size_t>(in * taps * bytes));  // an output channel's values stay together
+  auto* at = static_cast<char*>(weight);
+  for (int64_t o = 0; o < shape[0]; ++o, at += one.size()) {
+    transpose(at, 1, in, taps, bytes, one.data());
+    std::memcpy(at, one.data(), one.size());
+  }
+}
+
 Tensor oihw_to_ohwi(const Tensor& weight) {
   AZ_CHECK(weight.rank() == 4, "oihw_to_ohwi: {} is not [o, i, h, w]", weight.str());
   return permuted(weight, oihw_to_ohwi(weight.shape()), weight.dim(1), weight.dim(2) * weight.dim(3));

@@ -36,7 +36,7 @@ class PolarHead final : public nn::Module {
  public:
   PolarHead(const nn::Builder& b, const PolarHeadOptions& options);
   ~PolarHead() override;
-  PolarOutputs forward(std::vector<Tensor> pyramid);
+  PolarOutputs forward(const std::vector<Tensor>& pyramid);
   void visit(nn::Visitor& v) override;
 
  private:

@@ -18,7 +18,7 @@ using namespace az;
 using cpu::ConvEpilogue;
 using cpu::ConvShape;
 using cpu::WinogradCall;
-using cpu::WinogradMaps;
+using cpu::ConvMaps;
 using cpu::WinogradSimd;
 using cpu::WinogradTile;
 using cpu::WinogradWeights;
@@ -196,7 +196,7 @@ TEST_CASE("maps of several sizes in one call give what they give alone") {
       cpu::winograd_pack(simd, WinogradWeights::forward, 33, 40, first.w.data(), first.scale.data(),
                          packed.reserve(cpu::winograd_packed_count(simd, 33, 40, tile)), tile);
       std::vector<Guarded> y;
-      std::vector<WinogradMaps<float>> maps;
+      std::vector<ConvMaps<float>> maps;
       for (const Inputs& in : levels) y.emplace_back(std::vector<float>(static_cast<size_t>(in.d.y_count())));
       for (size_t i = 0; i < levels.size(); ++i)
         maps.push_back({2, levels[i].d.h, levels[i].d.w, levels[i].x.data(), levels[i].residual.data(), y[i].data()});
