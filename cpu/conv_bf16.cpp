@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "cpu/conv_algorithm.h"
 #include "cpu/dnn.h"
 #include "cpu/elementwise.h"
 
@@ -19,14 +20,16 @@ const float* widened(CpuDevice& device, size_t which, const bf16* x, int64_t cou
   return values;
 }
 
-/// Weights for the f32 functions, which round those that they pack; the plain loops of an exact device pack none.
+/// Weights for the f32 functions, which round those that they pack: here are rounded those that are read as they are,
+/// by the plain loops of an exact device and where there are few outputs.
 struct Weights {
   std::vector<float> factored;
   const float *w, *scale;
 
-  Weights(const CpuDevice& device, const ConvShape& shape, const float* weights, const float* factor)
+  Weights(const CpuDevice& device, const ConvShape& shape, ConvPass pass, const float* weights, const float* factor)
       : w(weights), scale(factor) {
-    if (!device.exact()) return;
+    const ConvAlgorithm algorithm = conv_algorithm(shape, pass, DType::f32, device.winograd());
+    if (!device.exact() && algorithm != ConvAlgorithm::few_outputs) return;
     factored = factored_weights(shape, weights, factor, true);
     w = factored.data();
     scale = nullptr;
@@ -61,7 +64,7 @@ void widened_conv_forward(CpuDevice& device, const ConvShape& shape, const bf16*
   ConvEpilogue after = epilogue;
   if (epilogue.residual)
     after.residual = widened(device, 2, static_cast<const bf16*>(epilogue.residual), shape.y_count());
-  const Weights weights(device, shape, w, scale);
+  const Weights weights(device, shape, ConvPass::forward, w, scale);
   conv_forward(device, shape, x_wide, weights.w, weights.scale, identity, after, y_wide);
   cast(y_wide, y, shape.y_count());
 }
@@ -70,7 +73,7 @@ void widened_conv_backward_data(CpuDevice& device, const ConvShape& shape, const
                                 const float* scale, const WeightIdentity& identity, bf16* dx) {
   const float* dy_wide = widened(device, 0, dy, shape.y_count());
   float* dx_wide = buffer(device, 1, shape.x_count());
-  const Weights weights(device, shape, w, scale);
+  const Weights weights(device, shape, ConvPass::backward_data, w, scale);
   conv_backward_data(device, shape, dy_wide, weights.w, weights.scale, identity, dx_wide);
   cast(dx_wide, dx, shape.x_count());
 }
