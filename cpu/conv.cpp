@@ -141,10 +141,10 @@ bool is_winograd(ConvAlgorithm algorithm) {
   return algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4;
 }
 
-/// The identity of the weights beside maps of type T: bf16 maps take them rounded, as do their f32 copies.
+/// The identity of the weights beside maps of type T: bf16 maps take them rounded, as do the f32 copies of such maps.
 template <class T>
 WeightIdentity rounded_for(WeightIdentity identity) {
-  identity.rounded = identity.rounded || std::is_same_v<T, bf16>;
+  if (std::is_same_v<T, bf16>) identity.rounded = true;
   return identity;
 }
 
