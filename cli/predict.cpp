@@ -57,7 +57,7 @@ Json instance_json(const models::Instance& one, const std::string& name) {
 }
 
 void run(const Arguments& a) {
-  const auto device = make_device(a.device);
+  const auto device = make_device(a.device, a.exact);
   LoadedConfig loaded = load_config(a.config, a.overrides);
   models::PolarMaskConfig& config = loaded.polarmask;
   const auto weights = train::find_weights(a.weights);

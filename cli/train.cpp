@@ -27,7 +27,7 @@ void print_counts(const data::ObjectCounts& c) {
 
 void run(const Arguments& a) {
   AZ_CHECK(a.resume.empty() || a.resume == "auto", "--resume {}: want auto", a.resume);
-  const auto device = make_device(a.device);
+  const auto device = make_device(a.device, a.exact);
   const DType dtype = training_dtype(a.dtype, *device);
   LoadedConfig loaded = load_config(a.config, a.overrides);
   models::PolarMaskConfig& config = loaded.polarmask;
