@@ -55,7 +55,7 @@ void run(const Arguments& a) {
   Json all = Json::array();
   size_t best = 0;
   for (const auto& file : files) {
-    load_weights(*network, file.string(), *device);
+    load_weights(*network, read_weights(file.string(), *device), file.string());
     models::PolarDetector detector(*network, config, config.model.head.classes, *device,
                                    {.activations = activation_dtype(a.dtype, *device, DType::f32), .graphs = !a.eager});
     const auto run = eval::run_polarmask(detector, config, set,

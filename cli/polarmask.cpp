@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <utility>
 
 #include "cpu/device.h"
 #include "cuda/build.h"
@@ -98,22 +99,32 @@ LoadedConfig load_config(const std::string& file, const std::vector<std::string>
   return loaded;
 }
 
-std::unique_ptr<models::PolarMask> make_network(models::PolarMaskConfig& config, int64_t classes, Device& device) {
+std::unique_ptr<models::PolarMask> make_network(models::PolarMaskConfig& config, int64_t classes, Device& device,
+                                                bool blank) {
   if (config.model.head.classes == 0) config.model.head.classes = classes;
   AZ_CHECK(config.model.head.classes == classes,
            "model.head.classes is {}, the annotation file has {} categories; leave it out or set it to 0",
            config.model.head.classes, classes);
-  return std::make_unique<models::PolarMask>(nn::Builder{device, static_cast<uint64_t>(config.train.seed)},
+  return std::make_unique<models::PolarMask>(nn::Builder{device, static_cast<uint64_t>(config.train.seed), blank},
                                              config.model);
 }
 
-void load_weights(models::PolarMask& network, const std::string& file, Device& device) {
+StateDict read_weights(const std::string& file, Device& device) {
   const bool pth = file.ends_with(".pth") || file.ends_with(".pt");
-  const StateDict state = pth ? train::read_pth(file, device) : train::load_checkpoint(file, device).model;
-  const train::Import import = train::import_names(state, nn::state_dict(network));
-  nn::load_state_dict(network, import.tensors);
-  const std::string notes = import.str();
-  if (!notes.empty()) fmt::print(stderr, "{}: {}\n", file, notes);
+  return pth ? train::read_pth(file, device) : train::load_model(file, device);
+}
+
+void load_weights(models::PolarMask& network, StateDict weights, const std::string& file, bool whole) {
+  Device& device = nn::entries(network).front().tensor->device();
+  {
+    train::Import import = train::import_names(std::exchange(weights, {}), nn::state_shapes(network));
+    const std::string notes = import.str();
+    AZ_CHECK(!whole || (import.missing.empty() && import.mismatched.empty()),
+             "{}: not all of this network's weights:\n{}", file, notes);
+    nn::load_state_dict(network, std::move(import.tensors));
+    if (!notes.empty()) fmt::print(stderr, "{}: {}\n", file, notes);
+  }
+  device.allocator().trim();  // what the file's tensors took
 }
 
 }  // namespace az::cli

@@ -7,6 +7,7 @@
 
 #include "models/polarmask/config.h"
 #include "tensor/device.h"
+#include "tensor/safetensors.h"
 
 namespace CLI {
 class App;
@@ -49,12 +50,15 @@ LoadedConfig load_config(const std::string& file, const std::vector<std::string>
 /// stem and stage 1 frozen. Error: another name.
 models::PolarMaskOptions named_model(const std::string& name);
 
-/// The network of a configuration, initialised from its seed. `classes` stands in where the configuration leaves the
-/// number to the annotation file.
-std::unique_ptr<models::PolarMask> make_network(models::PolarMaskConfig& config, int64_t classes, Device& device);
+/// The network of a configuration, initialised from its seed, or blank: convolution weights are left unset until a
+/// load. `classes` stands in where the configuration leaves the number to the annotation file.
+std::unique_ptr<models::PolarMask> make_network(models::PolarMaskConfig& config, int64_t classes, Device& device,
+                                                bool blank = false);
 
-/// Loads weights: a checkpoint of ours, other safetensors, or .pth (names mapped as `import` does). Says on stderr what
-/// was missing or unused. Error: nothing fits.
-void load_weights(models::PolarMask& network, const std::string& file, Device& device);
+/// The tensors of weights: a checkpoint of ours, other safetensors, or .pth, under the file's names and in its layouts.
+StateDict read_weights(const std::string& file, Device& device);
+/// Gives them to the network (names mapped as `import` does). Says on stderr what was missing or unused.
+/// Errors: nothing fits; `whole`, and the network has a tensor that the file lacks.
+void load_weights(models::PolarMask& network, StateDict weights, const std::string& file, bool whole = false);
 
 }  // namespace az::cli

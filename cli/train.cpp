@@ -38,7 +38,7 @@ void run(const Arguments& a) {
 
   const auto network = make_network(config, static_cast<int64_t>(data.classes().size()), *device);
   const std::string start = a.init.empty() ? config.train.pretrained : a.init;
-  if (!start.empty()) load_weights(*network, start, *device);
+  if (!start.empty()) load_weights(*network, read_weights(start, *device), start);
   train::PolarMaskTask task(*network, config, data, validation ? &*validation : nullptr, *device, dtype);
   train::Optimizer optimizer = train::make_optimizer(*network, config.train);
   const train::Schedule schedule = train::make_schedule(config.train, task.steps_per_epoch());

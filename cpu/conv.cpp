@@ -18,14 +18,21 @@ namespace {
 /// Floats of weights kept transformed for Winograd; PolarMask-R50 has 80 million of them, in training twice that.
 constexpr size_t kMostWinograd = size_t{512} << 20;
 
+/// From so many outputs a channel on, packed weights are not kept but made anew at each call: that takes at most a
+/// tenth of the convolution's time (Winograd, 256 to 256 channels, one thread: 0.4 ms of 4). In PolarMask-R50 at
+/// 800x1333 they would take 300 MB beside the 140 of all weights.
+int64_t outputs_to_pack(ConvAlgorithm algorithm) { return algorithm == ConvAlgorithm::matmul ? 1024 : 2048; }
+
 /// Forgets transformed weights, those first that were used longest ago, until `count` floats fit beside the rest.
-void make_room(CpuDevice::Dnn& dnn, size_t count) {
+/// `wanted`, which was used last, stays.
+void make_room(CpuDevice::Dnn& dnn, const std::tuple<uint64_t, ConvAlgorithm, WinogradWeights>& wanted, size_t count) {
   const auto kept = [&] {
     size_t total = count;
-    for (const auto& [key, packed] : dnn.winograd) total += packed.values.count();
+    for (const auto& [key, packed] : dnn.winograd)
+      if (key != wanted) total += packed.values.count();
     return total;
   };
-  while (!dnn.winograd.empty() && kept() > kMostWinograd)
+  while (dnn.winograd.size() > 1 && kept() > kMostWinograd)
     dnn.winograd.erase(std::min_element(dnn.winograd.begin(), dnn.winograd.end(),
                                         [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
 }
@@ -34,10 +41,10 @@ WinogradTile tile_of(ConvAlgorithm algorithm) {
   return algorithm == ConvAlgorithm::winograd2 ? WinogradTile::two : WinogradTile::four;
 }
 
-/// The weights transformed for Winograd, or packed for the 1x1 product, kept until the tensor's version changes; the
-/// memory is kept longer.
+/// The weights transformed for Winograd, or packed for the 1x1 product, for that many outputs a channel. Those that are
+/// kept at all are from the second use of a version on, until the next version; their memory longer.
 const float* winograd_weights(CpuDevice& device, ConvAlgorithm algorithm, WinogradWeights which, const ConvShape& shape,
-                              const float* w, const float* scale, const WeightIdentity& identity) {
+                              int64_t outputs, const float* w, const float* scale, const WeightIdentity& identity) {
   auto& dnn = device.dnn();
   const WinogradSimd simd = winograd_simd();
   const bool forward = which == WinogradWeights::forward, matmul = algorithm == ConvAlgorithm::matmul;
@@ -56,23 +63,21 @@ const float* winograd_weights(CpuDevice& device, ConvAlgorithm algorithm, Winogr
       winograd_pack(simd, which, shape.c, shape.k, from, factor, packed, tile_of(algorithm));
     return packed;
   };
-  if (identity.id == 0) return pack(dnn.winograd_unkept);
+  if (identity.id == 0 || outputs >= outputs_to_pack(algorithm)) return pack(dnn.winograd_unkept);
   const auto key = std::tuple(identity.id, algorithm, which);
-  if (!dnn.winograd.contains(key)) make_room(dnn, count);
   WinogradPacked& kept = dnn.winograd[key];
   kept.used = ++dnn.winograd_uses;
-  if (kept.identity == identity) return kept.values.data();
-  kept.identity = {};
+  // At a version's first use nobody knows whether there will be another.
+  if (!(kept.identity == identity)) {
+    kept.identity = identity;
+    kept.ready = false;
+    return pack(dnn.winograd_unkept);
+  }
+  if (kept.ready) return kept.values.data();
+  make_room(dnn, key, count);
   const float* packed = pack(kept.values);
-  kept.identity = identity;
+  kept.ready = true;
   return packed;
-}
-
-/// The identity of the weights beside maps of type T.
-template <class T>
-WeightIdentity rounded_for(WeightIdentity identity) {
-  if (std::is_same_v<T, bf16>) identity.rounded = true;
-  return identity;
 }
 
 void check(const char* op, const ConvShape& d) {
@@ -85,6 +90,14 @@ ConvShape with_size(const ConvShape& kind, const ConvMaps<T>& maps) {
   ConvShape d = kind;
   d.n = maps.n, d.h = maps.h, d.w = maps.w;
   return d;
+}
+
+/// Outputs of a channel, in all maps together.
+template <class T>
+int64_t outputs_of(const ConvShape& kind, const std::vector<ConvMaps<T>>& maps) {
+  int64_t count = 0;
+  for (const ConvMaps<T>& m : maps) count += with_size(kind, m).y_count() / kind.k;
+  return count;
 }
 
 /// The maps of which there is something to compute; checks all.
@@ -127,6 +140,13 @@ bool is_winograd(ConvAlgorithm algorithm) {
   return algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4;
 }
 
+/// The identity of the weights beside maps of type T: bf16 maps take them rounded.
+template <class T>
+WeightIdentity rounded_for(WeightIdentity identity) {
+  identity.rounded = std::is_same_v<T, bf16>;
+  return identity;
+}
+
 }  // namespace
 
 template <class T>
@@ -137,7 +157,8 @@ void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<con
   const WeightIdentity identity = rounded_for<T>(named);
   const ConvAlgorithm algorithm = algorithm_of(device, kind, maps, ConvPass::forward);
   const auto packed = [&] {
-    return winograd_weights(device, algorithm, WinogradWeights::forward, kind, w, scale, identity);
+    return winograd_weights(device, algorithm, WinogradWeights::forward, kind, outputs_of(kind, maps), w, scale,
+                            identity);
   };
   if (std::is_same_v<T, float> || device.bf16_products())
     if (is_winograd(algorithm)) return winograd_maps(device, algorithm, kind, maps, packed(), epilogue);
@@ -164,13 +185,6 @@ void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<con
 }
 
 template <class T>
-void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const float* w, const float* scale,
-                  const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y) {
-  const ConvMaps<T> maps{shape.n, shape.h, shape.w, x, static_cast<const T*>(epilogue.residual), y};
-  conv_forward_levels<T>(device, shape, {&maps, 1}, w, scale, identity, epilogue);
-}
-
-template <class T>
 void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> all,
                                const float* w, const float* scale, const WeightIdentity& named) {
   for (const ConvMaps<T>& m : all)
@@ -181,7 +195,8 @@ void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::sp
   const WeightIdentity identity = rounded_for<T>(named);
   const ConvAlgorithm algorithm = algorithm_of(device, kind, maps, ConvPass::backward_data);
   const auto packed = [&] {
-    return winograd_weights(device, algorithm, WinogradWeights::backward_data, kind, w, scale, identity);
+    return winograd_weights(device, algorithm, WinogradWeights::backward_data, kind, outputs_of(kind, maps), w, scale,
+                            identity);
   };
   ConvShape transposed = kind;
   std::swap(transposed.c, transposed.k);
@@ -206,31 +221,67 @@ void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::sp
 }
 
 template <class T>
-void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const float* w, const float* scale,
-                        const WeightIdentity& identity, T* dx) {
-  const ConvMaps<T> maps{shape.n, shape.h, shape.w, dy, nullptr, dx};
-  conv_backward_data_levels<T>(device, shape, {&maps, 1}, w, scale, identity);
+void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const Wide<T>* w, const Wide<T>* scale,
+                  const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y) {
+  check("conv2d", shape);
+  if (shape.y_count() == 0) return;
+  if constexpr (std::is_same_v<T, double>) {
+    conv_forward_plain(shape, x, w, scale, epilogue, y);
+  } else {
+    if constexpr (std::is_same_v<T, float>)
+      if (device.exact()) return conv_forward_plain(shape, x, w, scale, epilogue, y);
+    const ConvMaps<T> maps{shape.n, shape.h, shape.w, x, static_cast<const T*>(epilogue.residual), y};
+    conv_forward_levels<T>(device, shape, {&maps, 1}, w, scale, identity, epilogue);
+  }
 }
 
 template <class T>
-void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, float* dw) {
+void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const Wide<T>* w, const Wide<T>* scale,
+                        const WeightIdentity& identity, T* dx) {
   check("conv2d backward", shape);
-  if (shape.y_count() == 0) return device.fill_zero(dw, shape.w_count() * static_cast<int64_t>(sizeof(float)));
-  if constexpr (std::is_same_v<T, bf16>)
-    if (!device.bf16_products()) return widened_conv_backward_weights(device, shape, x, dy, dw);
-  dnn_conv_backward_weights(device, shape, x, dy, dw);
+  if (shape.y_count() == 0) return device.fill_zero(dx, shape.x_count() * static_cast<int64_t>(sizeof(T)));
+  if constexpr (std::is_same_v<T, double>) {
+    conv_backward_data_plain(shape, dy, w, scale, dx);
+  } else {
+    if constexpr (std::is_same_v<T, float>)
+      if (device.exact()) return conv_backward_data_plain(shape, dy, w, scale, dx);
+    const ConvMaps<T> maps{shape.n, shape.h, shape.w, dy, nullptr, dx};
+    conv_backward_data_levels<T>(device, shape, {&maps, 1}, w, scale, identity);
+  }
 }
 
+template <class T>
+void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, Wide<T>* dw) {
+  check("conv2d backward", shape);
+  if (shape.y_count() == 0) return device.fill_zero(dw, shape.w_count() * static_cast<int64_t>(sizeof(Wide<T>)));
+  if constexpr (std::is_same_v<T, double>) {
+    conv_backward_weights_plain(shape, x, dy, dw);
+  } else if constexpr (std::is_same_v<T, bf16>) {
+    const auto compute = device.bf16_products() ? dnn_conv_backward_weights<bf16> : widened_conv_backward_weights;
+    compute(device, shape, x, dy, dw);
+  } else if (device.exact()) {
+    conv_backward_weights_plain(shape, x, dy, dw);
+  } else {
+    dnn_conv_backward_weights(device, shape, x, dy, dw);
+  }
+}
+
+#define AZ_INSTANTIATE(T)                                                                                     \
+  template void conv_forward<T>(CpuDevice&, const ConvShape&, const T*, const Wide<T>*, const Wide<T>*,       \
+                                const WeightIdentity&, const ConvEpilogue&, T*);                              \
+  template void conv_backward_data<T>(CpuDevice&, const ConvShape&, const T*, const Wide<T>*, const Wide<T>*, \
+                                      const WeightIdentity&, T*);                                             \
+  template void conv_backward_weights<T>(CpuDevice&, const ConvShape&, const T*, const T*, Wide<T>*);
+AZ_INSTANTIATE(float)
+AZ_INSTANTIATE(double)
+AZ_INSTANTIATE(bf16)
+#undef AZ_INSTANTIATE
+
 #define AZ_INSTANTIATE(T)                                                                                              \
-  template void conv_forward<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*,                    \
-                                const WeightIdentity&, const ConvEpilogue&, T*);                                       \
   template void conv_forward_levels<T>(CpuDevice&, const ConvShape&, std::span<const ConvMaps<T>>, const float*,       \
                                        const float*, const WeightIdentity&, const ConvEpilogue&);                      \
   template void conv_backward_data_levels<T>(CpuDevice&, const ConvShape&, std::span<const ConvMaps<T>>, const float*, \
-                                             const float*, const WeightIdentity&);                                     \
-  template void conv_backward_data<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*,              \
-                                      const WeightIdentity&, T*);                                                      \
-  template void conv_backward_weights<T>(CpuDevice&, const ConvShape&, const T*, const T*, float*);
+                                             const float*, const WeightIdentity&);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)
 #undef AZ_INSTANTIATE

@@ -40,9 +40,9 @@ struct WeightIdentity {
 };
 
 /// y = relu(conv(x, w * scale) + bias + residual).   x [n,h,w,c], w [k,r,s,c/groups], scale [k] or null, y [n,oh,ow,k]
-/// T is float, or bf16: then w * scale is rounded to bf16, sums are f32 and y is rounded once.
+/// T is float, double (the plain loops) or bf16: then w * scale is rounded to bf16, sums are f32 and y is rounded once.
 template <class T>
-void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const float* w, const float* scale,
+void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const Wide<T>* w, const Wide<T>* scale,
                   const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y);
 /// The same for maps of several sizes, as one piece of work; sizes and residuals are those of `maps`.
 template <class T>
@@ -50,7 +50,7 @@ void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<con
                          const float* scale, const WeightIdentity& identity, const ConvEpilogue& epilogue);
 /// dx from dy: the transposed convolution with w * scale.   dy [n,oh,ow,k], dx [n,h,w,c]
 template <class T>
-void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const float* w, const float* scale,
+void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const Wide<T>* w, const Wide<T>* scale,
                         const WeightIdentity& identity, T* dx);
 /// The same for maps of several sizes: `maps` have dx's sizes, x is dy and y is dx.
 template <class T>
@@ -58,7 +58,7 @@ void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::sp
                                const float* w, const float* scale, const WeightIdentity& identity);
 /// dw (without the scale's factor), which is never rounded to bf16.   x [n,h,w,c], dy [n,oh,ow,k], dw [k,r,s,c/groups]
 template <class T>
-void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, float* dw);
+void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, Wide<T>* dw);
 
 /// The same three as plain loops with double sums; T is float or double.
 template <class T>

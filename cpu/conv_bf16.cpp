@@ -1,5 +1,7 @@
 #include "cpu/conv_bf16.h"
 
+#include <vector>
+
 #include "cpu/dnn.h"
 #include "cpu/elementwise.h"
 
@@ -17,6 +19,20 @@ const float* widened(CpuDevice& device, size_t which, const bf16* x, int64_t cou
   return values;
 }
 
+/// Weights for the f32 functions, which round those that they pack; the plain loops of an exact device pack none.
+struct Weights {
+  std::vector<float> factored;
+  const float *w, *scale;
+
+  Weights(const CpuDevice& device, const ConvShape& shape, const float* weights, const float* factor)
+      : w(weights), scale(factor) {
+    if (!device.exact()) return;
+    factored = factored_weights(shape, weights, factor, true);
+    w = factored.data();
+    scale = nullptr;
+  }
+};
+
 }  // namespace
 
 bool winograd_pays_bf16(const ConvShape& d) {
@@ -31,12 +47,8 @@ void widened_conv_forward(CpuDevice& device, const ConvShape& shape, const bf16*
   ConvEpilogue after = epilogue;
   if (epilogue.residual)
     after.residual = widened(device, 2, static_cast<const bf16*>(epilogue.residual), shape.y_count());
-  if (device.exact()) {
-    const std::vector<float> factored = factored_weights(shape, w, scale, true);
-    conv_forward_plain<float>(shape, x_wide, factored.data(), nullptr, after, y_wide);
-  } else {
-    conv_forward(device, shape, x_wide, w, scale, identity, after, y_wide);
-  }
+  const Weights weights(device, shape, w, scale);
+  conv_forward(device, shape, x_wide, weights.w, weights.scale, identity, after, y_wide);
   cast(y_wide, y, shape.y_count());
 }
 
@@ -44,12 +56,8 @@ void widened_conv_backward_data(CpuDevice& device, const ConvShape& shape, const
                                 const float* scale, const WeightIdentity& identity, bf16* dx) {
   const float* dy_wide = widened(device, 0, dy, shape.y_count());
   float* dx_wide = buffer(device, 1, shape.x_count());
-  if (device.exact()) {
-    const std::vector<float> factored = factored_weights(shape, w, scale, true);
-    conv_backward_data_plain<float>(shape, dy_wide, factored.data(), nullptr, dx_wide);
-  } else {
-    conv_backward_data(device, shape, dy_wide, w, scale, identity, dx_wide);
-  }
+  const Weights weights(device, shape, w, scale);
+  conv_backward_data(device, shape, dy_wide, weights.w, weights.scale, identity, dx_wide);
   cast(dx_wide, dx, shape.x_count());
 }
 
@@ -57,11 +65,7 @@ void widened_conv_backward_weights(CpuDevice& device, const ConvShape& shape, co
                                    float* dw) {
   const float* x_wide = widened(device, 0, x, shape.x_count());
   const float* dy_wide = widened(device, 1, dy, shape.y_count());
-  if (device.exact()) {
-    conv_backward_weights_plain<float>(shape, x_wide, dy_wide, dw);
-  } else {
-    conv_backward_weights(device, shape, x_wide, dy_wide, dw);
-  }
+  conv_backward_weights(device, shape, x_wide, dy_wide, dw);
 }
 
 }  // namespace az::cpu

@@ -10,7 +10,7 @@ namespace az::cpu {
 /// the shape alone.
 bool winograd_pays_bf16(const ConvShape& shape);
 
-/// The three passes of cpu/conv.h, computed by the f32 ones, or by the plain loops on an exact device; the results are
+/// The three passes of cpu/conv.h, computed by the f32 ones (the plain loops on an exact device); the results are
 /// rounded to bf16 where those are maps. `identity.rounded` is set.
 void widened_conv_forward(CpuDevice& device, const ConvShape& shape, const bf16* x, const float* w, const float* scale,
                           const WeightIdentity& identity, const ConvEpilogue& epilogue, bf16* y);

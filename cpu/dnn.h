@@ -49,7 +49,8 @@ struct PackedWeights {
 struct WinogradPacked {
   WeightIdentity identity;
   HugeBuffer values;
-  uint64_t used = 0;  ///< the count of uses at the last one
+  bool ready = false;  ///< the values are of that identity; else it was only seen
+  uint64_t used = 0;   ///< the count of uses at the last one
 };
 
 /// The three passes of cpu/conv.h by oneDNN's direct convolution; T is float, or bf16 with `identity.rounded`.
@@ -81,7 +82,7 @@ class CpuDevice::Dnn {
   std::map<std::tuple<uint64_t, ConvAlgorithm, WinogradWeights>, WinogradPacked> winograd;
   uint64_t winograd_uses = 0;
   HugeBuffer winograd_scratch;
-  HugeBuffer winograd_unkept;         // weights without an identity, transformed at each call
+  HugeBuffer winograd_unkept;         // weights that are packed at each call
   std::array<HugeBuffer, 3> widened;  // bf16 maps as f32, where bf16 cannot be multiplied
   /// Matrix products by batch, m, n, k and the two transpositions (cpu/matmul.cpp).
   std::map<std::array<int64_t, 6>, dnnl::matmul> products;

@@ -14,7 +14,7 @@
 namespace az::cpu {
 namespace {
 
-constexpr int64_t kRows = 16;       // input channels transformed together
+constexpr int64_t kRows = 8;        // input channels transformed together: their points stay in the first two caches
 constexpr int64_t kMostWidth = 32;  // of a panel
 constexpr int64_t kDoubles = 8;
 
@@ -49,17 +49,23 @@ template <class Tile>
 AZ_BODY void transform_taps(const float* taps, int64_t count, float* points) {
   constexpr int kIn = Tile::kIn;
   for (int64_t at = 0; at < count; at += kDoubles) {
-    Doubles g[9], t[3 * kIn], u[kIn * kIn];
-    for (int i = 0; i < 9; ++i) {
-      Floats narrow;
-      std::memcpy(&narrow, taps + i * count + at, sizeof narrow);
-      g[i] = __builtin_convertvector(narrow, Doubles);
+    Doubles t[3 * kIn];
+    for (int i = 0; i < 3; ++i) {
+      Doubles g[3];
+      for (int j = 0; j < 3; ++j) {
+        Floats narrow;
+        std::memcpy(&narrow, taps + (3 * j + i) * count + at, sizeof narrow);
+        g[j] = __builtin_convertvector(narrow, Doubles);
+      }
+      transform_row<Tile>(g, 1, t + i, 3);
     }
-    for (int i = 0; i < 3; ++i) transform_row<Tile>(g + i, 3, t + i, 3);
-    for (int i = 0; i < kIn; ++i) transform_row<Tile>(t + 3 * i, 1, u + kIn * i, 1);
-    for (int i = 0; i < kIn * kIn; ++i) {
-      const Floats narrow = __builtin_convertvector(u[i], Floats);
-      std::memcpy(points + i * count + at, &narrow, sizeof narrow);
+    for (int i = 0; i < kIn; ++i) {
+      Doubles u[kIn];
+      transform_row<Tile>(t + 3 * i, 1, u, 1);
+      for (int j = 0; j < kIn; ++j) {
+        const Floats narrow = __builtin_convertvector(u[j], Floats);
+        std::memcpy(points + (kIn * i + j) * count + at, &narrow, sizeof narrow);
+      }
     }
   }
 }

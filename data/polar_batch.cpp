@@ -3,6 +3,7 @@
 
 #include "data/polar_samples.h"
 #include "tensor/error.h"
+#include "tensor/profiler.h"
 
 namespace az::data {
 namespace {
@@ -64,7 +65,11 @@ PolarBatch polar_batch(std::span<const PolarSample> samples, const PolarDataOpti
   batch.centerness = Tensor::empty({n, locations}, DType::f32, host);
   for (size_t i = 0; i < samples.size(); ++i) {
     const PolarSample& sample = samples[i];
-    write_image(sample, options.input, width, height, row<float>(batch.image, i).data());
+    {
+      const ProfileSpan span(host, "normalise");
+      write_image(sample, options.input, width, height, row<float>(batch.image, i).data());
+    }
+    const ProfileSpan span(host, "ray labels");
     const cpu::ImageTargets targets = cpu::image_targets(sample.objects, height, width, options.labels);
     const std::span<int32_t> label = row<int32_t>(batch.label, i);
     cpu::write_targets(

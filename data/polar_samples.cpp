@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tensor/error.h"
+#include "tensor/profiler.h"
 
 namespace az::data {
 namespace {
@@ -169,7 +170,10 @@ void PolarData::place_crowds(const Picture& picture, PolarSample& sample) const 
 PolarBatch PolarData::batch(std::span<const int64_t> indices, int64_t epoch, Device& host) const {
   std::vector<PolarSample> samples;
   samples.reserve(indices.size());
-  for (const int64_t index : indices) samples.push_back(sample(index, epoch));
+  for (const int64_t index : indices) {
+    const ProfileSpan span(host, "decode and augment");
+    samples.push_back(sample(index, epoch));
+  }
   return polar_batch(samples, options_, host);
 }
 

@@ -56,7 +56,9 @@ class Norm final : public Module {
   Norm(const Builder& b, int64_t channels, const NormOptions& options, double weight_value = 1);
 
   /// relu(norm(conv(x)) + residual); where the norm is an affine map it is folded into the convolution.
-  Tensor after(const Conv2d& conv, const Tensor& x, bool relu, const Tensor& residual = {});
+  Tensor after(const Conv2d& conv, const Tensor& x, bool relu, Tensor residual = {});
+  /// relu(norm(conv(x))) of each level.
+  std::vector<Tensor> after_levels(const Conv2d& conv, const std::vector<Tensor>& levels, bool relu);
   void visit(Visitor& v) override;
 
  private:

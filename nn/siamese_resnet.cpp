@@ -43,11 +43,13 @@ class SiameseResNet::Bottleneck final : public Module {
     shortcut_norm_ = std::make_unique<Norm>(b, out, norm);
   }
 
-  Tensor forward(const Tensor& x) {
-    const Tensor residual = shortcut_conv_ ? shortcut_norm_->after(*shortcut_conv_, x, false) : x;
-    Tensor y = norms_[0]->after(*convs_[0], x, true);
+  /// The residual is moved into the last convolution, which writes over it where nobody else holds it.
+  Tensor forward(Tensor x) {
+    Tensor residual = shortcut_conv_ ? shortcut_norm_->after(*shortcut_conv_, x, false) : x;
+    Tensor y = std::move(x);
+    y = norms_[0]->after(*convs_[0], y, true);
     y = norms_[1]->after(*convs_[1], y, true);
-    return norms_[2]->after(*convs_[2], y, true, residual);
+    return norms_[2]->after(*convs_[2], y, true, std::move(residual));
   }
 
   void visit(Visitor& v) override {
@@ -95,7 +97,7 @@ std::vector<Tensor> SiameseResNet::forward(const Tensor& image) {
   std::vector<Tensor> out = {stem_norm_->after(*stem_, image, true)};
   Tensor x = ops::max_pool(out[0], 3, 2, 1);
   for (auto& stage : stages_) {
-    for (auto& block : stage) x = block->forward(x);
+    for (auto& block : stage) x = block->forward(std::move(x));
     out.push_back(x);
   }
   return out;

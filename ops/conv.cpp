@@ -13,6 +13,7 @@
 #include "math/elementwise.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -37,12 +38,6 @@ cpu::WeightIdentity identity(const Tensor& w, const Tensor& scale) {
 /// The type of weights, bias and scale beside activations of this type.
 DType parameter_type(DType activation) { return is_half(activation) ? DType::f32 : activation; }
 
-/// Whether oneDNN computes: f32 on a device that does not ask for exact sums.
-template <class T>
-bool uses_dnn(const Tensor& t) {
-  return std::is_same_v<T, float> && !cpu_device(t).exact();
-}
-
 /// The weights as the CUDA library takes them: w times scale as T. Inference keeps them.
 template <class T, class CudaDevice>
 Tensor packed_weights(CudaDevice& device, const Tensor& w, const Tensor& scale) {
@@ -61,8 +56,9 @@ Tensor packed_weights(CudaDevice& device, const Tensor& w, const Tensor& scale) 
 
 /// dy where y > 0, else zero.
 Tensor masked(const Tensor& y, const Tensor& dy) {
+  const ProfileSpan span(dy.device(), "conv2d mask gradient", [&] { return detail(dy, map_cost(dy, 1, 1)); });
   Tensor dz = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
-  on_device_half(
+  on_device_bf16(
       "conv2d", dy,
       [&](auto t) {
         using T = decltype(t);
@@ -77,17 +73,15 @@ Tensor masked(const Tensor& y, const Tensor& dy) {
 
 /// `packed`: what packed_weights returned, on the CUDA device.
 Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, const Tensor& scale, const Tensor& packed) {
+  const ProfileSpan span(dy.device(), "conv2d data gradient",
+                         [&] { return conv_detail(d, ConvSpan::data_gradient, dy, w.storage_id()); });
   Tensor dx = Tensor::empty({d.n, d.h, d.w, d.c}, dy.dtype(), dy.device());
-  on_device_half(
+  on_device_bf16(
       "conv2d", dy,
       [&](auto t) {
         using T = decltype(t);
-        if (uses_dnn<T>(dy)) {
-          cpu::conv_backward_data(cpu_device(dy), d, dy.data<float>(), w.data<float>(), data_or_null<float>(scale),
-                                  identity(w, scale), dx.mutable_data<float>());
-        } else {
-          cpu::conv_backward_data_plain(d, dy.data<T>(), w.data<T>(), data_or_null<T>(scale), dx.mutable_data<T>());
-        }
+        cpu::conv_backward_data(cpu_device(dy), d, dy.data<T>(), w.data<Wide<T>>(), data_or_null<Wide<T>>(scale),
+                                identity(w, scale), dx.mutable_data<T>());
       },
       [&](auto& device, auto t) {
         using T = decltype(t);
@@ -96,20 +90,18 @@ Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, cons
   return dx;
 }
 
-Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, const Tensor& scale) {
+Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, uint64_t weight, const Tensor& scale) {
+  const ProfileSpan span(dy.device(), "conv2d weight gradient",
+                         [&] { return conv_detail(d, ConvSpan::weight_gradient, x, weight); });
   Tensor dw = Tensor::empty({d.k, d.r, d.s, d.c / d.groups}, parameter_type(dy.dtype()), dy.device());
   const int64_t row = d.r * d.s * (d.c / d.groups);
-  on_device_half(
+  on_device_bf16(
       "conv2d", dy,
       [&](auto t) {
         using T = decltype(t);
-        if (uses_dnn<T>(dy)) {
-          cpu::conv_backward_weights(cpu_device(dy), d, x.data<float>(), dy.data<float>(), dw.mutable_data<float>());
-        } else {
-          cpu::conv_backward_weights_plain(d, x.data<T>(), dy.data<T>(), dw.mutable_data<T>());
-        }
-        T* values = dw.mutable_data<T>();
-        if (scale.defined()) cpu::scale_rows(values, scale.data<T>(), values, d.k, row);
+        auto* values = dw.mutable_data<Wide<T>>();
+        cpu::conv_backward_weights(cpu_device(dy), d, x.data<T>(), dy.data<T>(), values);
+        if (scale.defined()) cpu::scale_rows(values, scale.data<Wide<T>>(), values, d.k, row);
       },
       [&](auto& device, auto t) {
         using T = decltype(t);
@@ -121,10 +113,12 @@ Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, co
 }
 
 Tensor bias_gradient(const Tensor& dy, int64_t k) {
+  const ProfileSpan span(dy.device(), "conv2d bias gradient", [&] { return detail(dy, map_cost(dy, 1, 0, 0)); });
   Tensor db = Tensor::empty({k}, parameter_type(dy.dtype()), dy.device());
   const int64_t rows = dy.numel() / k;
-  on_device_half(
-      "conv2d", dy, [&](auto t) { cpu::sum_rows(dy.data<decltype(t)>(), db.mutable_data<decltype(t)>(), rows, k); },
+  on_device_bf16(
+      "conv2d", dy,
+      [&](auto t) { cpu::sum_rows(dy.data<decltype(t)>(), db.mutable_data<Wide<decltype(t)>>(), rows, k); },
       [&](auto& device, auto t) {
         using T = decltype(t);
         Tensor parts = Tensor::empty({cuda::sum_rows_parts<T>(rows, k)}, DType::f64, dy.device());
@@ -153,26 +147,24 @@ struct Conv2dNode final : Node {
     dz.device().count_flops(shape.flops() * (int{needs(0)} + int{needs(1)}));
     Grads result(4);
     if (needs(0)) result[0] = data_gradient(shape, dz, w.get(name()), factor, packed);
-    if (needs(1)) result[1] = weight_gradient(shape, x.get(name()), dz, factor);
+    if (needs(1)) result[1] = weight_gradient(shape, x.get(name()), dz, w.storage_id(), factor);
     if (needs(2)) result[2] = bias_gradient(dz, shape.k);
     if (needs(3)) result[3] = dz;
     return result;
   }
+  Cost cost(const Grads&) const override { return {}; }  // each gradient is a span of its own
+  uint64_t layer() const override { return w.storage_id(); }
 };
 
 /// Computes y; returns the weights in the form that the data gradient takes on the CUDA device.
 Tensor forward(const ConvShape& d, const Tensor& x, const Tensor& w, const Epilogue& e, Tensor& y) {
-  return on_device_half(
+  return on_device_bf16(
       "conv2d", x,
       [&](auto t) {
         using T = decltype(t);
-        const cpu::ConvEpilogue after{data_or_null<T>(e.bias), data_or_null<T>(e.residual), e.relu};
-        if (uses_dnn<T>(x)) {
-          cpu::conv_forward(cpu_device(x), d, x.data<float>(), w.data<float>(), data_or_null<float>(e.scale),
-                            identity(w, e.scale), after, y.mutable_data<float>());
-        } else {
-          cpu::conv_forward_plain(d, x.data<T>(), w.data<T>(), data_or_null<T>(e.scale), after, y.mutable_data<T>());
-        }
+        const cpu::ConvEpilogue after{data_or_null<Wide<T>>(e.bias), data_or_null<T>(e.residual), e.relu};
+        cpu::conv_forward(cpu_device(x), d, x.data<T>(), w.data<Wide<T>>(), data_or_null<Wide<T>>(e.scale),
+                          identity(w, e.scale), after, y.mutable_data<T>());
         return Tensor();
       },
       [&](auto& device, auto t) {
@@ -251,15 +243,18 @@ ConvShape check_shapes(const Tensor& x, const Tensor& w, const Conv2dOptions& o,
 
 }  // namespace
 
-Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, const Epilogue& e) {
+Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, Epilogue e) {
   const ConvShape d = check_shapes(x, w, options, e);
-  if (is_host_half(x)) {
+  if (is_host_f16(x)) {
     const Tensor residual = e.residual.defined() ? cast(e.residual, DType::f32) : Tensor();
     return cast(conv2d(cast(x, DType::f32), rounded_weights(w, e.scale, x.dtype()), options,
                        {.bias = e.bias, .residual = residual, .relu = e.relu}),
                 x.dtype());
   }
-  Tensor y = Tensor::empty({d.n, d.oh(), d.ow(), d.k}, x.dtype(), x.device());
+  const ProfileSpan span(x.device(), "conv2d",
+                         [&] { return conv_detail(d, ConvSpan::forward, x, w.storage_id(), e.residual.defined()); });
+  Tensor y = may_overwrite(e.residual) ? e.residual.detached()
+                                       : Tensor::empty({d.n, d.oh(), d.ow(), d.k}, x.dtype(), x.device());
   x.device().count_flops(d.flops());
   const Tensor packed = forward(d, x, w, e, y);
   return autograd::record<Conv2dNode>(y, {x, w, e.bias, e.residual}, d, x, w, packed, e, y);
@@ -271,7 +266,7 @@ std::vector<Tensor> conv2d_levels(const std::vector<Tensor>& x, const Tensor& w,
            e.residual.defined() ? " and a residual" : "");
   std::vector<Tensor> y;
   const bool one_call = std::ranges::all_of(x, [](const Tensor& t) {
-    return t.defined() && t.device().kind() == DeviceKind::cpu && t.dtype() == DType::f32 && uses_dnn<float>(t);
+    return t.defined() && t.device().kind() == DeviceKind::cpu && t.dtype() == DType::f32 && !cpu_device(t).exact();
   });
   if (!one_call) {
     for (const Tensor& level : x) y.push_back(conv2d(level, w, options, e));

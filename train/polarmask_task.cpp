@@ -4,6 +4,7 @@
 #include "cpu/ray_labels.h"
 #include "ops/cast.h"
 #include "tensor/error.h"
+#include "tensor/profiler.h"
 
 namespace az::train {
 
@@ -22,6 +23,8 @@ PolarMaskTask::PolarMaskTask(models::PolarMask& network, const models::PolarMask
 uint64_t PolarMaskTask::load(int64_t step) {
   if (!loader_ || step != next_step_) {
     const auto make = [this](int64_t at) {
+      const ProfilePhase phase(device_, Phase::data);
+      const ProfileSpan span(device_, "make a batch");
       const auto [epoch, position] = sampler_.state(at);
       return data_.batch(sampler_.batch(epoch, position), epoch, host_);
     };

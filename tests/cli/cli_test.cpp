@@ -79,6 +79,7 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "metrics",
                                              "convert",
                                              "bench",
+                                             "profile",
                                              "report",
                                              "synth",
                                              "info",
@@ -93,6 +94,7 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "bench peak",
                                              "bench kernels",
                                              "bench overhead",
+                                             "bench scaling",
                                              "bench coco-eval"};
   const std::string overview = azimuth("--help").output;
   for (const std::string& command : commands) {
