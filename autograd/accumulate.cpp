@@ -35,7 +35,10 @@ void accumulate(Tensor& sum, Tensor gradient) {
         .dtype = dtype_name(sum.dtype()),
         .cost = {.flops = static_cast<double>(sum.numel()), .bytes_read = 2 * bytes, .bytes_written = bytes}};
   });
-  Tensor total = Tensor::empty(sum.shape(), sum.dtype(), sum.device());
+  // What nobody else holds takes the total.
+  Tensor total = sum.is_only_owner()        ? sum
+                 : gradient.is_only_owner() ? gradient
+                                            : Tensor::empty(sum.shape(), sum.dtype(), sum.device());
   switch (sum.dtype()) {
     case DType::f32: add<float>(sum, gradient, total); break;
     case DType::bf16: add<bf16>(sum, gradient, total); break;

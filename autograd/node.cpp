@@ -23,6 +23,11 @@ const Tensor& Saved::get(const char* op) const {
   return tensor_;
 }
 
+Tensor* Node::leaf_sum(size_t input) {
+  if (!needs(input) || inputs_[input]->node || !inputs_[input]->grad.is_only_owner()) return nullptr;
+  return &inputs_[input]->grad;
+}
+
 Cost Node::cost(const Grads& dy) const {
   Cost cost;
   for (const Tensor& t : dy)

@@ -59,6 +59,11 @@ class Node {
   const char* name() const { return name_; }
   bool needs(size_t input) const { return input < inputs_.size() && inputs_[input] != nullptr; }
 
+ protected:
+  /// Where the gradients of an input that is a leaf have been summed so far, for a backward that adds its own there and
+  /// returns an undefined one; null where it has to return it: no leaf, none so far, or shared storage.
+  Tensor* leaf_sum(size_t input);
+
  private:
   friend void attach(std::shared_ptr<Node>, const std::vector<Tensor>&, std::vector<Tensor*>);
   friend class Engine;

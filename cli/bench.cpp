@@ -29,7 +29,7 @@ struct Arguments {
   std::string mode, size, device = "auto", dtype = "auto";
   int threads = 0;
   int repeats = 200;
-  bool json = false, exact = false, eager = false;
+  bool json = false, exact = false, eager = false, tf32 = false;
 };
 
 void print(const nlohmann::ordered_json& result, bool json) {
@@ -43,6 +43,7 @@ void print(const nlohmann::ordered_json& result, bool json) {
 
 void run_model(const Arguments& a) {
   const auto device = make_device(a.device, a.exact);
+  if (a.tf32) allow_tf32(*device);
   BenchOptions options = a.options;
   options.activations =
       options.train ? training_dtype(a.dtype, *device) : activation_dtype(a.dtype, *device, DType::f32);
@@ -67,6 +68,7 @@ void run_model(const Arguments& a) {
   if (device->kind() != DeviceKind::cpu) {
     result["device"] = device->name();
     result["dtype"] = dtype_name(options.activations);
+    if (a.tf32) result["tf32"] = true;
     result["graphs"] = r.graphs;
     result["device_peak_mb"] = r.device_peak_mb;
     result["device_reserved_mb"] = r.device_reserved_mb;
@@ -265,6 +267,7 @@ void add_bench_command(CLI::App& app) {
     command->add_option("--device", a->device, "auto, cpu or cuda");
     command->add_option("--dtype", a->dtype,
                         "of activations: f32, bf16, f16 (not to train), or auto (bf16 to train on a GPU, else f32)");
+    command->add_flag("--tf32", a->tf32, "on a GPU: f32 convolutions may round their factors to 10 bits (TF32)");
     command->add_flag("--eager", a->eager, "on a GPU: no CUDA graphs");
     command->add_option("--plans", a->options.plans,
                         "with --tune: keep the plans in this file, which AZ_CUDNN_PLANS names");

@@ -43,7 +43,7 @@ Json run_json(const eval::PolarRun& run, const std::string& weights) {
 }
 
 void run(const Arguments& a) {
-  const auto device = make_device(a.device, a.exact);
+  const auto device = make_device(a);
   LoadedConfig loaded = load_config(a.config, a.overrides);
   models::PolarMaskConfig& config = loaded.polarmask;
   const models::PolarDataset set = models::read_dataset(config.data, !a.on_train);

@@ -9,6 +9,7 @@
 #include "cpu/device.h"
 #include "cuda/build.h"
 #include "cuda/device.h"
+#include "cuda/library.h"
 #include "models/config.h"
 #include "nn/module.h"
 #include "tensor/error.h"
@@ -28,6 +29,18 @@ std::unique_ptr<Device> make_cuda_device(bool exact) {
   fail("--device cuda: this build has no CUDA device (AZ_CUDA=off, or no toolkit was found); use --device cpu");
 }
 
+/// Whether the device now rounds to TF32.
+template <bool kBuilt>
+bool take_tf32(Device& device) {
+  if constexpr (kBuilt) {
+    if (device.kind() != DeviceKind::cuda) return false;
+    cuda::Library& library = cuda::device_of(device).library();
+    library.allow_tf32(true);
+    return library.tf32();
+  }
+  return false;
+}
+
 /// Whether `auto` means the GPU.
 template <bool kBuilt>
 bool has_gpu() {
@@ -42,6 +55,18 @@ std::unique_ptr<Device> make_device(const std::string& name, bool exact) {
   if (name == "cuda" || (name == "auto" && has_gpu<cuda::kBuilt>())) return make_cuda_device<cuda::kBuilt>(exact);
   auto device = std::make_unique<cpu::CpuDevice>();
   device->set_winograd(!exact);
+  return device;
+}
+
+void allow_tf32(Device& device) {
+  AZ_CHECK(take_tf32<cuda::kBuilt>(device),
+           "--tf32: {} computes f32 products in f32; leave it out, or use --device cuda without --exact",
+           device.name());
+}
+
+std::unique_ptr<Device> make_device(const ConfigArguments& a) {
+  auto device = make_device(a.device, a.exact);
+  if (a.tf32) allow_tf32(*device);
   return device;
 }
 
@@ -72,6 +97,7 @@ void add_config_options(CLI::App& command, ConfigArguments& a) {
   command.add_option("--device", a.device, "auto (a GPU where there is one), cpu or cuda");
   command.add_option("--dtype", a.dtype,
                      "of activations: f32, bf16, f16 (not to train), or auto (bf16 to train on a GPU, else f32)");
+  command.add_flag("--tf32", a.tf32, "on a GPU: f32 convolutions may round their factors to 10 bits (TF32), for speed");
   command.add_flag("--eager", a.eager, "on a GPU: no CUDA graphs");
   add_exact_option(command, a.exact);
 }

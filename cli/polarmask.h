@@ -29,13 +29,19 @@ DType training_dtype(const std::string& name, const Device& device);
 /// --exact, of every command that runs a network.
 void add_exact_option(CLI::App& command, bool& exact);
 
-/// What every command that reads a configuration takes: CONFIG, --set, --device, --dtype, --eager and --exact.
+/// What every command that reads a configuration takes: CONFIG, --set, --device, --dtype, --tf32, --eager, --exact.
 struct ConfigArguments {
   std::string config, device = "auto", dtype = "auto";
   std::vector<std::string> overrides;
-  bool eager = false, exact = false;
+  bool eager = false, exact = false, tf32 = false;
 };
 void add_config_options(CLI::App& command, ConfigArguments& arguments);
+
+/// --tf32: f32 convolutions and products of the device may round their factors to 10 bits of mantissa.
+/// Error: not a CUDA device, or one made `exact`.
+void allow_tf32(Device& device);
+/// The device of --device, with --exact and --tf32 where they were given.
+std::unique_ptr<Device> make_device(const ConfigArguments& arguments);
 
 /// A configuration with its text as it took effect.
 struct LoadedConfig {

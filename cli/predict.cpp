@@ -56,7 +56,7 @@ Json instance_json(const models::Instance& one, const std::string& name) {
 }
 
 void run(const Arguments& a) {
-  const auto device = make_device(a.device, a.exact);
+  const auto device = make_device(a);
   LoadedConfig loaded = load_config(a.config, a.overrides);
   models::PolarMaskConfig& config = loaded.polarmask;
   const std::string weights_file = train::find_weights(a.weights).front().string();

@@ -6,6 +6,7 @@
 
 #include "cpu/conv_algorithm.h"
 #include "cpu/conv_bf16.h"
+#include "cpu/conv_weight_gradient.h"
 #include "cpu/dnn.h"
 #include "cpu/few_outputs.h"
 #include "cpu/pointwise.h"
@@ -262,7 +263,7 @@ void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x
   } else if (device.exact()) {
     conv_backward_weights_plain(shape, x, dy, dw);
   } else {
-    dnn_conv_backward_weights(device, shape, x, dy, dw);
+    conv_weight_gradient(device, shape, x, dy, nullptr, false, dw);
   }
 }
 

@@ -36,6 +36,7 @@ struct WeightIdentity {
   uint64_t scale_version = 0;
   const void* data = nullptr;  ///< tells narrows of one storage apart
   bool rounded = false;        ///< to what bf16 holds, after the scale
+  bool learning = false;       ///< each training step makes a new version
   bool operator==(const WeightIdentity&) const = default;
 };
 

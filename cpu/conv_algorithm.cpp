@@ -5,7 +5,7 @@
 #include "cpu/conv_bf16.h"
 #include "cpu/few_outputs.h"
 #include "cpu/pointwise.h"
-#include "cpu/winograd.h"
+#include "cpu/winograd_filter_gradient.h"
 
 namespace az::cpu {
 namespace {
@@ -28,7 +28,12 @@ const char* conv_algorithm_name(ConvAlgorithm algorithm) {
 }
 
 ConvAlgorithm conv_algorithm(const ConvShape& shape, ConvPass pass, DType maps, bool winograd) {
-  if (winograd_simd() == WinogradSimd::none || pass == ConvPass::backward_weights) return ConvAlgorithm::direct;
+  if (winograd_simd() == WinogradSimd::none) return ConvAlgorithm::direct;
+  if (pass == ConvPass::backward_weights) {
+    const bool pays =
+        winograd && maps == DType::f32 && winograd_filter_gradient_fits(shape) && winograd_filter_gradient_pays(shape);
+    return pays ? ConvAlgorithm::winograd4 : ConvAlgorithm::direct;
+  }
   ConvShape d = shape;
   if (pass == ConvPass::backward_data) {
     if (shape.stride != 1) return ConvAlgorithm::direct;

@@ -69,31 +69,33 @@ dnnl::convolution_forward::primitive_desc forward_desc(const ConvKey& key, const
   return {what, attributes, engine};
 }
 
-/// The weights as the primitive wants them: multiplied by `scale`, rounded and reordered, or as they are where that is
-/// the same.
-memory pack_weights(CpuDevice& device, const ConvShape& shape, const ConvPlan& plan, const float* w, const float* scale,
-                    bool rounded) {
+/// Fills `packed`: the weights as the primitive wants them, multiplied by `scale`, rounded and reordered, or as they
+/// are where that is the same.
+memory pack_weights(CpuDevice& device, const ConvShape& shape, const float* w, const float* scale, bool rounded,
+                    memory packed) {
   auto& dnn = device.dnn();
   const std::vector<float> factored = factored_weights(shape, w, scale, rounded);
   memory plain(plain_weights(shape), dnn.engine, const_cast<float*>(factored.empty() ? w : factored.data()));
-  memory packed(plan.weights, dnn.engine);
   dnnl::reorder(plain, packed).execute(dnn.stream, plain, packed);
   return packed;
 }
 
 /// The same, kept until the tensor's version changes: the levels of a pyramid and repeated inference share one packed
-/// form.
+/// form. Forms that training uses once are made in scratch memory.
 memory packed_weights(CpuDevice& device, const ConvShape& shape, const ConvPlan& plan, const float* w,
-                      const float* scale, const WeightIdentity& identity) {
+                      const float* scale, const WeightIdentity& identity, ConvPass pass) {
   auto& dnn = device.dnn();
-  if (identity.id == 0) return pack_weights(device, shape, plan, w, scale, identity.rounded);
+  if (identity.id == 0 || (identity.learning && !dnn.repeated.note(identity, pass))) {
+    float* scratch = dnn.packed_unkept.reserve((plan.weights.get_size() + sizeof(float) - 1) / sizeof(float));
+    return pack_weights(device, shape, w, scale, identity.rounded, memory(plan.weights, dnn.engine, scratch));
+  }
   if (dnn.packed.size() > kMostPacked) dnn.packed.clear();
   auto& kept = dnn.packed[identity.id];
   std::erase_if(kept, [&](const PackedWeights& p) { return !(p.identity == identity); });
   for (const PackedWeights& p : kept)
     if (p.memory.get_desc() == plan.weights) return p.memory;
-  return kept.emplace_back(PackedWeights{identity, pack_weights(device, shape, plan, w, scale, identity.rounded)})
-      .memory;
+  const memory packed(plan.weights, dnn.engine);
+  return kept.emplace_back(identity, pack_weights(device, shape, w, scale, identity.rounded, packed)).memory;
 }
 
 }  // namespace
@@ -115,6 +117,13 @@ size_t ConvKeyHash::operator()(const ConvKey& key) const {
         static_cast<int64_t>(key.type), int64_t{key.bias}, int64_t{key.residual}, int64_t{key.relu}})
     hash = (hash ^ static_cast<uint64_t>(v)) * 0x100000001B3U + (hash >> 29);
   return hash;
+}
+
+bool RepeatedWeights::note(const WeightIdentity& identity, ConvPass pass) {
+  Use& use = uses_[{identity.id, pass}];
+  if (use.last == identity) use.repeated = true;
+  use.last = identity;
+  return use.repeated;
 }
 
 ConvPlan& CpuDevice::Dnn::conv_plan(const ConvKey& key) {
@@ -170,9 +179,10 @@ void dnn_conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, con
                                         .relu = epilogue.relu});
   if (epilogue.residual && epilogue.residual != y)
     device.copy(y, epilogue.residual, shape.y_count() * static_cast<int64_t>(sizeof(T)));
-  std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, memory(plan.source, dnn.engine, const_cast<T*>(x))},
-                                            {DNNL_ARG_WEIGHTS, packed_weights(device, shape, plan, w, scale, identity)},
-                                            {DNNL_ARG_DST, memory(plan.destination, dnn.engine, y)}};
+  std::unordered_map<int, memory> arguments{
+      {DNNL_ARG_SRC, memory(plan.source, dnn.engine, const_cast<T*>(x))},
+      {DNNL_ARG_WEIGHTS, packed_weights(device, shape, plan, w, scale, identity, ConvPass::forward)},
+      {DNNL_ARG_DST, memory(plan.destination, dnn.engine, y)}};
   if (epilogue.bias)
     arguments.emplace(DNNL_ARG_BIAS, memory({{shape.k}, memory::data_type::f32, memory::format_tag::x}, dnn.engine,
                                             const_cast<void*>(epilogue.bias)));
@@ -184,16 +194,18 @@ void dnn_conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* 
                             const WeightIdentity& identity, T* dx) {
   auto& dnn = device.dnn();
   const ConvPlan& plan = dnn.conv_plan({.shape = shape, .pass = ConvPass::backward_data, .type = kType<T>});
-  plan.primitive.execute(dnn.stream, {{DNNL_ARG_DIFF_DST, memory(plan.destination, dnn.engine, const_cast<T*>(dy))},
-                                      {DNNL_ARG_WEIGHTS, packed_weights(device, shape, plan, w, scale, identity)},
-                                      {DNNL_ARG_DIFF_SRC, memory(plan.source, dnn.engine, dx)}});
+  plan.primitive.execute(
+      dnn.stream, {{DNNL_ARG_DIFF_DST, memory(plan.destination, dnn.engine, const_cast<T*>(dy))},
+                   {DNNL_ARG_WEIGHTS, packed_weights(device, shape, plan, w, scale, identity, ConvPass::backward_data)},
+                   {DNNL_ARG_DIFF_SRC, memory(plan.source, dnn.engine, dx)}});
 }
 
 template <class T>
 void dnn_conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, float* dw) {
   auto& dnn = device.dnn();
   const ConvPlan& plan = dnn.conv_plan({.shape = shape, .pass = ConvPass::backward_weights, .type = kType<T>});
-  memory packed(plan.weights, dnn.engine);
+  const size_t floats = (plan.weights.get_size() + sizeof(float) - 1) / sizeof(float);
+  memory packed(plan.weights, dnn.engine, dnn.winograd_scratch.reserve(floats));
   plan.primitive.execute(dnn.stream, {{DNNL_ARG_SRC, memory(plan.source, dnn.engine, const_cast<T*>(x))},
                                       {DNNL_ARG_DIFF_DST, memory(plan.destination, dnn.engine, const_cast<T*>(dy))},
                                       {DNNL_ARG_DIFF_WEIGHTS, packed}});

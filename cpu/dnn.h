@@ -69,6 +69,21 @@ std::vector<float> factored_weights(const ConvShape& shape, const float* w, cons
 /// The shapes and settings, for messages.
 std::string conv_geometry(const ConvShape& shape);
 
+/// Which learning weights are used several times a version in one pass, as by the levels of a pyramid. Packed forms of
+/// the others would be outdated before they are used again: they are made in scratch memory.
+class RepeatedWeights {
+ public:
+  /// Notes a use; whether this weight was ever used twice with the same version.
+  bool note(const WeightIdentity& identity, ConvPass pass);
+
+ private:
+  struct Use {
+    WeightIdentity last;
+    bool repeated = false;
+  };
+  std::map<std::pair<uint64_t, ConvPass>, Use> uses_;
+};
+
 class CpuDevice::Dnn {
  public:
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
@@ -81,8 +96,10 @@ class CpuDevice::Dnn {
   /// By the weight tensor's id, the algorithm and what the transformed weights are for.
   std::map<std::tuple<uint64_t, ConvAlgorithm, WinogradWeights>, WinogradPacked> winograd;
   uint64_t winograd_uses = 0;
+  RepeatedWeights repeated;
   HugeBuffer winograd_scratch;
   HugeBuffer winograd_unkept;         // weights that are packed at each call
+  HugeBuffer packed_unkept;           // and packed
   std::array<HugeBuffer, 3> widened;  // bf16 maps as f32, where bf16 cannot be multiplied
   /// Matrix products by batch, m, n, k and the two transpositions (cpu/matmul.cpp).
   std::map<std::array<int64_t, 6>, dnnl::matmul> products;

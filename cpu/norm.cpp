@@ -136,13 +136,16 @@ AZ_BODY void sums_body(Row<T> row, double* __restrict sum_dy, double* __restrict
 }
 
 template <Gate gate, class T>
-AZ_BODY void gradient_body(Row<T> row, const Wide<T>* factor, const Wide<T>* slope, const Wide<T>* offset,
-                           T* __restrict dx, T* __restrict dresidual, int64_t rows, int64_t c) {
+AZ_BODY void gradient_body(Row<T> row, const Wide<T>* factor, const Wide<T>* slope, const Wide<T>* offset, T* dx,
+                           T* __restrict dresidual, int64_t rows, int64_t c) {
+  // dx may be dy: the loops carry nothing from one element to the next.
   for (int64_t r = 0; r < rows; ++r, row = row.next(c), dx += c) {
     if (slope) {
+#pragma GCC ivdep
       for (int64_t i = 0; i < c; ++i)
         dx[i] = T(factor[i] * gated<gate>(row, i) + (slope[i] * Wide<T>(row.x[i]) + offset[i]));
     } else {
+#pragma GCC ivdep
       for (int64_t i = 0; i < c; ++i) dx[i] = T(factor[i] * gated<gate>(row, i));
     }
     if (dresidual) {

@@ -33,7 +33,7 @@ template <class T>
 void gradient_sums(const NormGradientInput<T>& in, const NormShape& shape, const math::NormGradientSums<Wide<T>>& out);
 
 /// dx = scale * dy + slope * x + offset with dy gated; slope and offset null stand for zero. The gated dy itself goes
-/// to `dresidual` unless that is null.
+/// to `dresidual` unless that is null; then dx may be dy.
 ///   slope, offset [images, channels]; dx, dresidual [images, rows, channels]
 template <class T>
 void gradient_rows(const NormGradientInput<T>& in, const Wide<T>* slope, const Wide<T>* offset, T* dx, T* dresidual,

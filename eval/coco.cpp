@@ -9,6 +9,7 @@
 
 #include "eval/coco_accumulate.h"
 #include "tensor/error.h"
+#include "tensor/fork_join.h"
 
 namespace az::eval {
 namespace {
@@ -40,14 +41,21 @@ class FirstError {
 template <class F>
 void parallel_items(size_t count, int threads, const F& f) {
   FirstError error;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads > 0 ? threads : omp_get_max_threads())
-  for (size_t i = 0; i < count; ++i) {
-    try {
-      f(i);
-    } catch (...) {
-      error.keep(i);
+  ForkJoin order;
+#pragma omp parallel num_threads(threads > 0 ? threads : omp_get_max_threads())
+  {
+    order.enter();
+#pragma omp for schedule(dynamic, 1) nowait
+    for (size_t i = 0; i < count; ++i) {
+      try {
+        f(i);
+      } catch (...) {
+        error.keep(i);
+      }
     }
+    order.leave();
   }
+  order.join();
   error.rethrow();
 }
 

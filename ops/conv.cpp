@@ -4,6 +4,7 @@
 
 #include "autograd/node.h"
 #include "cpu/conv.h"
+#include "cpu/conv_weight_gradient.h"
 #include "cpu/elementwise.h"
 #include "cpu/reduce.h"
 #include "cuda/conv.h"
@@ -30,9 +31,11 @@ const T* data_or_null(const Tensor& t) {
 
 cpu::CpuDevice& cpu_device(const Tensor& t) { return static_cast<cpu::CpuDevice&>(t.device()); }
 
-/// A weight is packed once a version.
-cpu::WeightIdentity identity(const Tensor& w, const Tensor& scale) {
-  return {w.storage_id(), w.version(), scale.storage_id(), scale.version(), w.raw()};
+/// A weight is packed once a version; `learning`: each training step makes a new one.
+cpu::WeightIdentity identity(const Tensor& w, const Tensor& scale, bool learning) {
+  cpu::WeightIdentity named{w.storage_id(), w.version(), scale.storage_id(), scale.version(), w.raw()};
+  named.learning = learning;
+  return named;
 }
 
 /// The type of weights, bias and scale beside activations of this type.
@@ -46,7 +49,7 @@ Tensor packed_weights(CudaDevice& device, const Tensor& w, const Tensor& scale) 
   if (autograd::grad_enabled()) {
     slot = {Tensor::empty(w.shape(), dtype_of<T>, w.device()), true};
   } else {
-    slot = device.library().weights().find(identity(w, scale), w, dtype_of<T>, device.stream().capturing());
+    slot = device.library().weights().find(identity(w, scale, false), w, dtype_of<T>, device.stream().capturing());
   }
   if (slot.fill)
     cuda::pack_weights<T>(device.stream(), w.data<Wide<T>>(), data_or_null<Wide<T>>(scale),
@@ -54,10 +57,10 @@ Tensor packed_weights(CudaDevice& device, const Tensor& w, const Tensor& scale) 
   return slot.packed;
 }
 
-/// dy where y > 0, else zero.
+/// dy where y > 0, else zero; in place where nobody else holds dy.
 Tensor masked(const Tensor& y, const Tensor& dy) {
   const ProfileSpan span(dy.device(), "conv2d mask gradient", [&] { return detail(dy, map_cost(dy, 1, 1)); });
-  Tensor dz = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
+  Tensor dz = dy.is_only_owner() ? dy : Tensor::empty(dy.shape(), dy.dtype(), dy.device());
   on_device_bf16(
       "conv2d", dy,
       [&](auto t) {
@@ -71,8 +74,9 @@ Tensor masked(const Tensor& y, const Tensor& dy) {
   return dz;
 }
 
-/// `packed`: what packed_weights returned, on the CUDA device.
-Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, const Tensor& scale, const Tensor& packed) {
+/// `packed`: what packed_weights returned, on the CUDA device. `learning`: w has a gradient too.
+Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, const Tensor& scale, const Tensor& packed,
+                     bool learning) {
   const ProfileSpan span(dy.device(), "conv2d data gradient",
                          [&] { return conv_detail(d, ConvSpan::data_gradient, dy, w.storage_id()); });
   Tensor dx = Tensor::empty({d.n, d.h, d.w, d.c}, dy.dtype(), dy.device());
@@ -81,7 +85,7 @@ Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, cons
       [&](auto t) {
         using T = decltype(t);
         cpu::conv_backward_data(cpu_device(dy), d, dy.data<T>(), w.data<Wide<T>>(), data_or_null<Wide<T>>(scale),
-                                identity(w, scale), dx.mutable_data<T>());
+                                identity(w, scale, learning), dx.mutable_data<T>());
       },
       [&](auto& device, auto t) {
         using T = decltype(t);
@@ -90,10 +94,20 @@ Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, cons
   return dx;
 }
 
-Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, uint64_t weight, const Tensor& scale) {
+/// Added to `sum`, where that is given and f32 maps are on the CPU: the result is undefined then.
+Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, const Tensor& scale, uint64_t weight,
+                       Tensor* sum) {
   const ProfileSpan span(dy.device(), "conv2d weight gradient",
                          [&] { return conv_detail(d, ConvSpan::weight_gradient, x, weight); });
-  Tensor dw = Tensor::empty({d.k, d.r, d.s, d.c / d.groups}, parameter_type(dy.dtype()), dy.device());
+  const bool fused = dy.device().kind() == DeviceKind::cpu && dy.dtype() == DType::f32 && !cpu_device(dy).exact();
+  Tensor dw;
+  if (!fused || !sum) dw = Tensor::empty({d.k, d.r, d.s, d.c / d.groups}, parameter_type(dy.dtype()), dy.device());
+  if (fused) {
+    Tensor& to = sum ? *sum : dw;
+    cpu::conv_weight_gradient(cpu_device(dy), d, x.data<float>(), dy.data<float>(), data_or_null<float>(scale),
+                              sum != nullptr, to.mutable_data<float>());
+    return dw;
+  }
   const int64_t row = d.r * d.s * (d.c / d.groups);
   on_device_bf16(
       "conv2d", dy,
@@ -146,8 +160,8 @@ struct Conv2dNode final : Node {
     const Tensor dz = relu ? masked(y.get(name()), dy[0]) : dy[0];
     dz.device().count_flops(shape.flops() * (int{needs(0)} + int{needs(1)}));
     Grads result(4);
-    if (needs(0)) result[0] = data_gradient(shape, dz, w.get(name()), factor, packed);
-    if (needs(1)) result[1] = weight_gradient(shape, x.get(name()), dz, w.storage_id(), factor);
+    if (needs(0)) result[0] = data_gradient(shape, dz, w.get(name()), factor, packed, needs(1));
+    if (needs(1)) result[1] = weight_gradient(shape, x.get(name()), dz, factor, w.storage_id(), leaf_sum(1));
     if (needs(2)) result[2] = bias_gradient(dz, shape.k);
     if (needs(3)) result[3] = dz;
     return result;
@@ -164,7 +178,7 @@ Tensor forward(const ConvShape& d, const Tensor& x, const Tensor& w, const Epilo
         using T = decltype(t);
         const cpu::ConvEpilogue after{data_or_null<Wide<T>>(e.bias), data_or_null<T>(e.residual), e.relu};
         cpu::conv_forward(cpu_device(x), d, x.data<T>(), w.data<Wide<T>>(), data_or_null<Wide<T>>(e.scale),
-                          identity(w, e.scale), after, y.mutable_data<T>());
+                          identity(w, e.scale, autograd::wants_record({w})), after, y.mutable_data<T>());
         return Tensor();
       },
       [&](auto& device, auto t) {
@@ -282,7 +296,8 @@ std::vector<Tensor> conv2d_levels(const std::vector<Tensor>& x, const Tensor& w,
     level.device().count_flops(d.flops());
   }
   cpu::conv_forward_levels<float>(cpu_device(x[0]), shapes[0], maps, w.data<float>(), data_or_null<float>(e.scale),
-                                  identity(w, e.scale), {data_or_null<float>(e.bias), nullptr, e.relu});
+                                  identity(w, e.scale, autograd::wants_record({w})),
+                                  {data_or_null<float>(e.bias), nullptr, e.relu});
   for (size_t i = 0; i < x.size(); ++i)
     y[i] = autograd::record<Conv2dNode>(y[i], {x[i], w, e.bias, e.residual}, shapes[i], x[i], w, Tensor(), e, y[i]);
   return y;

@@ -225,9 +225,9 @@ struct NormNode final : Node {
         });
   }
 
-  /// dx[0], and dx[3] if the residual's gradient is a tensor of its own.
+  /// dx[0], in dy's place where nobody else holds it, and dx[3] if the residual's gradient is a tensor of its own.
   void rows(const Tensor& dy, const Tensor& slope, const Tensor& offset, bool gated_residual, Grads& dx) const {
-    dx[0] = like(dy);
+    dx[0] = dy.is_only_owner() && !gated_residual && dy.device().kind() == DeviceKind::cpu ? dy : like(dy);
     Tensor none;
     Tensor& dresidual = gated_residual ? dx[3] : none;
     on_device_bf16(

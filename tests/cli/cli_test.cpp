@@ -192,6 +192,13 @@ TEST_CASE("a dtype that is none, or that does not train, is one line") {
   check_fails("bench polarmask-r50 train --dtype f16", advice);
 }
 
+TEST_CASE("--tf32 is the CUDA device's, and not for exact sums") {
+  check_fails(fmt::format("train {} --device cpu --tf32 --out /nowhere", kTiny),
+              "--tf32: cpu computes f32 products in f32; leave it out, or use --device cuda without --exact");
+  if (!cuda()) return;
+  check_fails("bench polarmask-r50 infer --size 32x32 --device cuda --exact --tf32", "without --exact");
+}
+
 TEST_CASE("a run trains, is evaluated, predicts and is reported; its folder is not overwritten") {
   const Run& run = small_run();
   CAPTURE(run.first_output);

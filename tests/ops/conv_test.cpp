@@ -83,7 +83,7 @@ double worst(const Tensor& got, const Tensor& want) {
 }  // namespace
 
 TEST_CASE("convolution and its gradients agree with the plain double twin") {
-  for (Device* dev : test::devices())
+  for (Device* dev : test::devices(test::Against::both))  // the CPU's plain loops, in double
     for (const Case& t : kCases)
       for (const bool full : {false, true}) {
         CAPTURE(dev->name());
@@ -232,6 +232,35 @@ TEST_CASE("packed weights follow an edit of the weights") {
       in.w.copy_from(Tensor::from(edited, in.w.shape(), *dev));
       CHECK(run() != before);
     }
+}
+
+TEST_CASE("levels that share a weight add its gradients up, step after step") {
+  // The sizes of a tower: Winograd's at first, direct convolution's where the maps are small.
+  const std::vector<std::pair<int64_t, int64_t>> sizes = {{17, 21}, {9, 11}, {3, 2}};
+  for (Device* dev : test::devices()) {
+    CAPTURE(dev->name());
+    const auto gradient = [&](DType dtype, Device& device, const Tensor& values) {
+      Tensor w = values.to(dtype).to(device);
+      autograd::set_requires_grad(w, true);
+      for (size_t i = 0; i < sizes.size(); ++i) {
+        const Shape shape{2, sizes[i].first, sizes[i].second, 20};
+        Tensor x = test::uniform(shape, -1, 1, DType::f32, test::cpu(), i).to(dtype).to(device);
+        autograd::set_requires_grad(x, true);
+        Tensor y = ops::conv2d(x, w, {.padding = 1}, {.relu = true});
+        y = ops::conv2d(y, w, {.padding = 1}, {.residual = y, .relu = true});
+        const Tensor weights = test::uniform(y.shape(), -1, 1, DType::f32, test::cpu(), 7).to(dtype).to(device);
+        autograd::backward(ops::weighted_sum(y, weights));
+      }
+      return autograd::grad(w);
+    };
+    Tensor values = test::uniform({20, 3, 3, 20}, -0.1, 0.1, DType::f32, test::cpu(), 3);
+    for (int step = 0; step < 2; ++step) {
+      const Tensor got = gradient(DType::f32, *dev, values);
+      // Sums of up to 714 positions, of an activation that is itself a sum of 180 products.
+      CHECK(worst(got, gradient(DType::f64, test::cpu(), values)) < 1e-5);
+      values.mutable_data<float>()[0] += 0.01F;
+    }
+  }
 }
 
 TEST_CASE("convolution's messages name the shapes") {
