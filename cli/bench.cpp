@@ -29,7 +29,7 @@ struct Arguments {
   std::string mode, size, device = "auto", dtype = "auto";
   int threads = 0;
   int repeats = 200;
-  bool json = false, exact = false, direct = false, eager = false, tf32 = false;
+  bool json = false, exact = false, eager = false, tf32 = false;
 };
 
 void print(const nlohmann::ordered_json& result, bool json) {
@@ -42,7 +42,7 @@ void print(const nlohmann::ordered_json& result, bool json) {
 }
 
 void run_model(const Arguments& a) {
-  const auto device = make_device(a.device, a.exact, !a.direct);
+  const auto device = make_device(a.device, a.exact);
   if (a.tf32) allow_tf32(*device);
   BenchOptions options = a.options;
   options.activations =
@@ -272,9 +272,7 @@ void add_bench_command(CLI::App& app) {
     command->add_option("--plans", a->options.plans,
                         "with --tune: keep the plans in this file, which AZ_CUDNN_PLANS names");
     command->add_flag("--tune", a->options.tune, "on a GPU: the first run times cuDNN's plans and keeps the fastest");
-    command->add_flag("--exact", a->exact,
-                      "convolutions as plain loops that sum in double: the numbers that golden cases are checked with");
-    command->add_flag("--direct", a->direct, "on a CPU: no Winograd convolutions");
+    add_exact_option(*command, a->exact);
     command->callback([a, model] {
       a->options.model = model;
       a->options.train = a->mode == "train";
