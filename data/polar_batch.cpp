@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "data/polar_samples.h"
+#include "data/stopwatch.h"
 #include "tensor/error.h"
 
 namespace az::data {
@@ -37,21 +38,34 @@ std::span<T> row(Tensor& tensor, size_t n) {
   return {tensor.mutable_data<T>() + n * count, count};
 }
 
-void write_image(const PolarSample& sample, const PolarInputOptions& options, int width, int height, float* out) {
+/// `picture` is the original's 1 / divisor, of which the last row and column may reach beyond its edge.
+void write_image(const Image& picture, int divisor, const PictureInfo& info, const PolarInputOptions& options,
+                 const std::array<uint8_t, 4>& fill, const ImageSize& padded, float* out) {
+  const Placement& placement = info.placement;
   cpu::Normalise how = options.normalise;
-  how.flip = sample.info.placement.flip;
-  cpu::normalise(sample.window.view(), how, width, height, out);
+  how.flip = placement.flip;
+  const cpu::InputPlace place{.resized_width = placement.resized.width,
+                              .resized_height = placement.resized.height,
+                              .left = placement.left,
+                              .top = placement.top,
+                              .width = placement.window.width,
+                              .height = placement.window.height,
+                              .fill = fill,
+                              .source_width = static_cast<double>(info.original.width) / divisor,
+                              .source_height = static_cast<double>(info.original.height) / divisor};
+  cpu::resize_normalise(picture.view(), place, how, padded.width, padded.height, out);
 }
 
 }  // namespace
 
 PolarBatch polar_batch(std::span<const PolarSample> samples, const PolarDataOptions& options, Device& host) {
   AZ_CHECK(!samples.empty(), "polar batch: no picture is given");
+  Stopwatch watch;
   int width = 0;
   int height = 0;
   for (const PolarSample& sample : samples) {
-    width = std::max(width, padded_size(sample.window.width, options.input.divisor));
-    height = std::max(height, padded_size(sample.window.height, options.input.divisor));
+    width = std::max(width, padded_size(sample.info.placement.window.width, options.input.divisor));
+    height = std::max(height, padded_size(sample.info.placement.window.height, options.input.divisor));
   }
   const auto grids = cpu::level_grids(height, width, options.labels.strides);
   const int64_t locations = cpu::location_count(grids);
@@ -62,32 +76,35 @@ PolarBatch polar_batch(std::span<const PolarSample> samples, const PolarDataOpti
   batch.box = Tensor::empty({n, locations, 4}, DType::f32, host);
   batch.rays = Tensor::empty({n, locations, options.labels.rays}, DType::f32, host);
   batch.centerness = Tensor::empty({n, locations}, DType::f32, host);
+  batch.times.collate = watch.lap_ms();
+  const auto fill = options.zoom ? options.zoom->fill : std::array<uint8_t, 4>{};
   for (size_t i = 0; i < samples.size(); ++i) {
     const PolarSample& sample = samples[i];
-    write_image(sample, options.input, width, height, row<float>(batch.image, i).data());
+    batch.times += sample.times;
+    write_image(sample.picture, sample.picture_divisor, sample.info, options.input, fill, {width, height},
+                row<float>(batch.image, i).data());
+    batch.times.image += watch.lap_ms();
     const cpu::ImageTargets targets = cpu::image_targets(sample.objects, height, width, options.labels);
+    batch.times.targets += watch.lap_ms();
     const std::span<int32_t> label = row<int32_t>(batch.label, i);
     cpu::write_targets(
         targets, {label, {}, row<float>(batch.box, i), row<float>(batch.rays, i), row<float>(batch.centerness, i)});
     ignore_crowds(sample.crowds, grids, label);
     batch.pictures.push_back(sample.info);
     batch.counts += sample.counts;
+    batch.times.collate += watch.lap_ms();
   }
   return batch;
 }
 
 Tensor polar_input(const Image& picture, const PolarInputOptions& options, Device& host, PictureInfo& info) {
   AZ_CHECK(!options.scale.scales.empty(), "scale: none is given");
-  PolarSample sample;
-  sample.info = info;
-  sample.info.original = {picture.width, picture.height};
-  sample.info.placement = resize_placement(sample.info.original, options.scale.scales[0], options.scale.keep_ratio);
-  sample.window = place_image(picture, sample.info.placement, {});
-  const int width = padded_size(sample.window.width, options.divisor);
-  const int height = padded_size(sample.window.height, options.divisor);
+  info.original = {picture.width, picture.height};
+  info.placement = resize_placement(info.original, options.scale.scales[0], options.scale.keep_ratio);
+  const int width = padded_size(info.placement.window.width, options.divisor);
+  const int height = padded_size(info.placement.window.height, options.divisor);
   Tensor input = Tensor::empty({1, height, width, 3}, DType::f32, host);
-  write_image(sample, options, width, height, input.mutable_data<float>());
-  info = sample.info;
+  write_image(picture, 1, info, options, {}, {width, height}, input.mutable_data<float>());
   return input;
 }
 
