@@ -23,6 +23,7 @@ KernelBench time_all(const KernelBenchOptions& options, Cuda& device) {
       time_norm(b, n);
       time_pool_and_resize(b, n);
       time_xcorr(b, n);
+      time_window(b, n);
       time_conv(b, n);
       time_focal(b, n);
       time_polar_loss(b, n);

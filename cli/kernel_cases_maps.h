@@ -9,6 +9,7 @@
 #include "cuda/pool.h"
 #include "cuda/reduce.h"
 #include "cuda/resize.h"
+#include "cuda/window.h"
 #include "cuda/xcorr.h"
 #include "math/elementwise.h"
 
@@ -210,6 +211,24 @@ void time_xcorr(KernelTimer<Cuda>& b, int64_t n) {
       b.template time<T>("xcorr", name + " backward kernel", search, cost,
                          [&] { cuda::xcorr_backward_kernel(b.stream(), x, y, parts, w, shape); });
     }
+    b.clear();
+  });
+}
+
+/// A window of SiamMask's first map an image, as Refine takes them.
+template <class Cuda>
+void time_window(KernelTimer<Cuda>& b, int64_t n) {
+  const int64_t side = b.sizes.channels < 256 ? 17 : 69, window = side - 8, c = b.sizes.channels / 4;
+  for_activations([&](auto type) {
+    using T = decltype(type);
+    const math::WindowShape shape{n, side, side, c, n, window, window};
+    const math::WindowPlaces places{.listed = nullptr, .top = 4, .left = 4};
+    const int64_t map = n * side * side * c, cut = n * window * window * c;
+    T *x = b.template random<T>(map), *y = b.template random<T>(cut);
+    b.template time<T>("window", "cut", {n, side, side, c}, moved<T>(2 * cut),
+                       [&] { cuda::windows(b.stream(), x, places, y, shape); });
+    b.template time<T>("window", "cut backward", {n, side, side, c}, moved<T>(map + cut),
+                       [&] { cuda::windows_backward(b.stream(), y, places, x, shape); });
     b.clear();
   });
 }

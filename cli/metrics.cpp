@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "cli/metrics_tracking.h"
 #include "eval/coco.h"
 
 namespace az::cli {
@@ -91,6 +92,7 @@ void add_metrics_command(CLI::App& app) {
   coco->add_option("--threads", a->threads, "OpenMP threads; 0: all")->check(CLI::Range(0, 1024));
   coco->add_flag("--json", a->json, "one JSON object on stdout");
   coco->callback([a] { run_coco(*a); });
+  add_tracking_metrics(*metrics);
 }
 
 }  // namespace az::cli

@@ -7,6 +7,7 @@
 
 #include "models/polarmask/config.h"
 #include "tensor/device.h"
+#include "tensor/safetensors.h"
 
 namespace CLI {
 class App;
@@ -18,17 +19,25 @@ namespace az::cli {
 /// Error: cuda, where the build or the machine has none: one line that says what is missing.
 std::unique_ptr<Device> make_device(const std::string& name, bool exact = false, bool winograd = true);
 
-/// What --dtype asks of activations: f32, bf16, or auto: `on_gpu` on the CUDA device, f32 elsewhere.
+/// What --dtype asks of activations: f32, bf16, f16, or auto: `on_gpu` on the CUDA device, f32 elsewhere.
 /// Error: another name.
 DType activation_dtype(const std::string& name, const Device& device, DType on_gpu);
+/// The same to train, where auto is bf16 on the CUDA device. Error: f16 too, which would want its losses scaled.
+DType training_dtype(const std::string& name, const Device& device);
 
-/// What every command that reads a configuration takes: CONFIG, --set, --device, --dtype and --eager.
+/// What every command that reads a configuration takes: CONFIG, --set, --device, --dtype, --tf32 and --eager.
 struct ConfigArguments {
   std::string config, device = "auto", dtype = "auto";
   std::vector<std::string> overrides;
-  bool eager = false;
+  bool eager = false, tf32 = false;
 };
 void add_config_options(CLI::App& command, ConfigArguments& arguments);
+
+/// --tf32: f32 convolutions and products of the device may round their factors to 10 bits of mantissa.
+/// Error: not a CUDA device, or one made `exact`.
+void allow_tf32(Device& device);
+/// The device of --device, with --tf32 where it was given.
+std::unique_ptr<Device> make_device(const ConfigArguments& arguments);
 
 /// A configuration with its text as it took effect.
 struct LoadedConfig {
@@ -43,12 +52,15 @@ LoadedConfig load_config(const std::string& file, const std::vector<std::string>
 /// stem and stage 1 frozen. Error: another name.
 models::PolarMaskOptions named_model(const std::string& name);
 
-/// The network of a configuration, initialised from its seed. `classes` stands in where the configuration leaves the
-/// number to the annotation file.
-std::unique_ptr<models::PolarMask> make_network(models::PolarMaskConfig& config, int64_t classes, Device& device);
+/// The network of a configuration, initialised from its seed, or blank: convolution weights are left unset until a
+/// load. `classes` stands in where the configuration leaves the number to the annotation file.
+std::unique_ptr<models::PolarMask> make_network(models::PolarMaskConfig& config, int64_t classes, Device& device,
+                                                bool blank = false);
 
-/// Loads weights: a checkpoint of ours, other safetensors, or .pth (names mapped as `import` does). Says on stderr what
-/// was missing or unused. Error: nothing fits.
-void load_weights(models::PolarMask& network, const std::string& file, Device& device);
+/// The tensors of weights: a checkpoint of ours, other safetensors, or .pth, under the file's names and in its layouts.
+StateDict read_weights(const std::string& file, Device& device);
+/// Gives them to the network (names mapped as `import` does). Says on stderr what was missing or unused.
+/// Errors: nothing fits; `whole`, and the network has a tensor that the file lacks.
+void load_weights(models::PolarMask& network, StateDict weights, const std::string& file, bool whole = false);
 
 }  // namespace az::cli

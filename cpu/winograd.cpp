@@ -1,56 +1,60 @@
 #include "cpu/winograd.h"
 
 #include <algorithm>
-#include <cstring>
+#include <vector>
 
 #include "cpu/parallel.h"
 #include "cpu/winograd_kernels.h"
+#include "tensor/dtype.h"
 #include "tensor/error.h"
 
 namespace az::cpu {
 namespace {
 
-constexpr int64_t kOut = Winograd4x4::kOut, kIn = Winograd4x4::kIn, kProducts = Winograd4x4::kProducts;
-constexpr int64_t kBlock = 28;  // tiles transformed together by one thread: two times 14 rows
-constexpr int64_t kLine = 16;   // floats of a cache line
+constexpr int64_t kLine = 16;  // floats of a cache line
 
 constexpr int64_t round_up(int64_t v, int64_t to) { return (v + to - 1) / to * to; }
 /// At least v, and an odd number of cache lines: powers of two would fight for the same sets.
 constexpr int64_t odd_lines(int64_t v) { return (round_up(v, kLine) / kLine | 1) * kLine; }
 
-const WinogradKernels& kernels_of(WinogradSimd simd) {
-  AZ_CHECK(simd != WinogradSimd::none, "conv2d: Winograd needs AVX2 with FMA");
-  return simd == WinogradSimd::avx512 ? winograd_avx512() : winograd_avx2();
+void check_simd(WinogradSimd simd) { AZ_CHECK(simd != WinogradSimd::none, "conv2d: Winograd needs AVX2 with FMA"); }
+
+template <class Tile, class T>
+const WinogradKernels<Tile, T>& kernels_of(WinogradSimd simd) {
+  check_simd(simd);
+  return simd == WinogradSimd::avx512 ? winograd_avx512<Tile, T>() : winograd_avx2<Tile, T>();
 }
 
 /// One call: its maps as tiles, and where a block's transforms lie in scratch memory.
+template <class Tile, class T>
 class Convolution {
  public:
-  Convolution(const WinogradKernels& kernels, const ConvShape& shape, const float* x, const float* packed,
-              const ConvEpilogue& epilogue, float* y)
-      : kernels_(kernels),
-        d_(shape),
-        x_(x),
-        packed_(packed),
-        epilogue_(epilogue),
-        y_(y),
-        across_((shape.w + kOut - 1) / kOut),
-        down_((shape.h + kOut - 1) / kOut),
-        columns_(round_up(shape.k, kernels.lanes)),
-        panels_((columns_ + 2 * kernels.lanes - 1) / (2 * kernels.lanes)) {}
+  static constexpr int64_t kOut = Tile::kOut, kIn = Tile::kIn, kProducts = Tile::kProducts;
+
+  explicit Convolution(const WinogradCall<T>& call)
+      : kernels_(kernels_of<Tile, T>(call.simd)),
+        call_(call),
+        columns_(round_up(call.k, kernels_.lanes)),
+        panels_((columns_ + 2 * kernels_.lanes - 1) / (2 * kernels_.lanes)) {
+    for (const ConvMaps<T>& maps : call.maps)
+      for (int64_t i = 0; i < maps.n; ++i)
+        for (int64_t y = 0; y < std::min(call.dilation, maps.h); ++y)
+          for (int64_t x = 0; x < std::min(call.dilation, maps.w); ++x) add(maps, i, y, x);
+  }
 
   /// Many tiles: every thread works through blocks of its own. Few: all threads share one block, so that the weights,
   /// which then are the larger part, are read once.
   void run(HugeBuffer& scratch) {
-    const int64_t tiles = d_.n * across_ * down_, threads = omp_get_max_threads();
+    const int64_t tiles = tiles_, threads = omp_get_max_threads();
+    if (tiles == 0) return;
     const bool share = tiles <= 2 * kBlock * threads;
     const int64_t parts = share ? 1 : threads;
     const int64_t blocks = share ? 1 : (tiles + kBlock * parts - 1) / (kBlock * parts);  // of a part
     lay_out((tiles + parts * blocks - 1) / (parts * blocks));
-    const int64_t zeros = odd_lines(d_.c);
+    const int64_t zeros = odd_lines(call_.c);
     float* memory = scratch.reserve(static_cast<size_t>(zeros + parts * block_floats()));
     std::fill_n(memory, zeros, 0.0F);
-    zeros_ = memory;
+    zeros_ = reinterpret_cast<const T*>(memory);
     memory += zeros;
     if (share) {
       parallel_for(tiles, 1, [&](int64_t begin, int64_t end) { inputs(0, begin, end, memory); });
@@ -71,35 +75,63 @@ class Convolution {
   }
 
  private:
-  struct Tile {
-    int64_t image, y, x;  // of its first output
+  static constexpr int64_t kBlock = 28;  // tiles transformed together by one thread: two times 14 rows
+
+  /// Every dilation-th row and column of an image, from row oy and column ox on.
+  struct Phase {
+    const T* x;
+    const T* residual;
+    T* y;
+    int64_t h, w, oy, ox;   // h, w: of the whole image
+    int64_t across, first;  // tiles of a row; the number of the first tile
+  };
+  struct Place {
+    const Phase* phase;
+    int64_t y, x;  // of its first output, in the image
   };
 
+  void add(const ConvMaps<T>& maps, int64_t image, int64_t oy, int64_t ox) {
+    const int64_t pixels = maps.h * maps.w, step = kOut * call_.dilation;
+    const int64_t down = (maps.h - oy + step - 1) / step, across = (maps.w - ox + step - 1) / step;
+    phases_.push_back({.x = maps.x + image * pixels * call_.c,
+                       .residual = maps.residual ? maps.residual + image * pixels * call_.k : nullptr,
+                       .y = maps.y + image * pixels * call_.k,
+                       .h = maps.h,
+                       .w = maps.w,
+                       .oy = oy,
+                       .ox = ox,
+                       .across = across,
+                       .first = tiles_});
+    tiles_ += down * across;
+  }
+
   void lay_out(int64_t rows) {
-    in_row_ = odd_lines(d_.c);
+    in_row_ = odd_lines(call_.c);
     out_row_ = odd_lines(columns_);
     in_point_ = odd_lines(rows * in_row_);
     out_point_ = odd_lines(rows * out_row_);
   }
   int64_t block_floats() const { return kProducts * (in_point_ + out_point_); }
 
-  Tile tile(int64_t i) const {
-    const int64_t row = i / across_;
-    return {row / down_, row % down_ * kOut, i % across_ * kOut};
+  Place tile(int64_t i) const {
+    const auto after = std::upper_bound(phases_.begin(), phases_.end(), i,
+                                        [](int64_t at, const Phase& phase) { return at < phase.first; });
+    const Phase& phase = *std::prev(after);
+    const int64_t step = kOut * call_.dilation, at = i - phase.first;
+    return {&phase, phase.oy + at / phase.across * step, phase.ox + at % phase.across * step};
   }
 
   /// Transforms the inputs of tiles first + [begin, end).
   void inputs(int64_t first, int64_t begin, int64_t end, float* memory) const {
     for (int64_t i = begin; i < end; ++i) {
-      const Tile t = tile(first + i);
-      const float* image = x_ + t.image * d_.h * d_.w * d_.c;
-      const float* pixels[kProducts];
+      const Place t = tile(first + i);
+      const T* pixels[kProducts];
       for (int64_t p = 0; p < kProducts; ++p) {
-        const int64_t y = t.y - 1 + p / kIn, x = t.x - 1 + p % kIn;
-        const bool inside = y >= 0 && y < d_.h && x >= 0 && x < d_.w;
-        pixels[p] = inside ? image + (y * d_.w + x) * d_.c : zeros_;
+        const int64_t y = t.y + (p / kIn - 1) * call_.dilation, x = t.x + (p % kIn - 1) * call_.dilation;
+        const bool inside = y >= 0 && y < t.phase->h && x >= 0 && x < t.phase->w;
+        pixels[p] = inside ? t.phase->x + (y * t.phase->w + x) * call_.c : zeros_;
       }
-      kernels_.input(pixels, d_.c, memory + i * in_row_, in_point_);
+      kernels_.input(pixels, call_.c, memory + i * in_row_, in_point_);
     }
   }
 
@@ -108,49 +140,56 @@ class Convolution {
     const int64_t width = 2 * kernels_.lanes, groups = (rows + kernels_.rows - 1) / kernels_.rows;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t point = i / panels_, column = i % panels_ * width;
-      const float* panel = packed_ + (point * columns_ + column) * d_.c;
+      const float* panel = call_.packed + (point * columns_ + column) * call_.c;
       const int64_t vectors = std::min(width, columns_ - column) / kernels_.lanes;
-      const float* next = i + 1 < end ? panel + vectors * kernels_.lanes * d_.c : panel;
+      const float* next = i + 1 < end ? panel + vectors * kernels_.lanes * call_.c : panel;
       for (int64_t g = 0; g < groups; ++g) {
         const int64_t row = rows * g / groups, count = rows * (g + 1) / groups - row;
-        kernels_.product[vectors - 1][count - 1](memory + point * in_point_ + row * in_row_, in_row_, panel, d_.c, next,
-                                                 out(memory) + point * out_point_ + row * out_row_ + column, out_row_);
+        kernels_.product[vectors - 1][count - 1](memory + point * in_point_ + row * in_row_, in_row_, panel, call_.c,
+                                                 next, out(memory) + point * out_point_ + row * out_row_ + column,
+                                                 out_row_);
       }
     }
   }
 
   /// Stores the outputs of tiles first + [begin, end).
   void outputs(int64_t first, int64_t begin, int64_t end, float* memory) const {
-    const auto* residual = static_cast<const float*>(epilogue_.residual);
-    WinogradOutput to{};
-    to.bias = static_cast<const float*>(epilogue_.bias);
-    to.relu = epilogue_.relu;
+    WinogradOutput<Tile, T> to{};
+    to.bias = call_.bias;
+    to.relu = call_.relu;
     for (int64_t i = begin; i < end; ++i) {
-      const Tile t = tile(first + i);
+      const Place t = tile(first + i);
       for (int64_t p = 0; p < kOut * kOut; ++p) {
-        const int64_t y = t.y + p / kOut, x = t.x + p % kOut;
-        const int64_t at = ((t.image * d_.h + y) * d_.w + x) * d_.k;
-        const bool inside = y < d_.h && x < d_.w;
-        to.y[p] = inside ? y_ + at : nullptr;
-        to.residual[p] = inside && residual ? residual + at : nullptr;
+        const int64_t y = t.y + p / kOut * call_.dilation, x = t.x + p % kOut * call_.dilation;
+        const int64_t at = (y * t.phase->w + x) * call_.k;
+        const bool inside = y < t.phase->h && x < t.phase->w;
+        to.y[p] = inside ? t.phase->y + at : nullptr;
+        to.residual[p] = inside && t.phase->residual ? t.phase->residual + at : nullptr;
       }
-      kernels_.output(out(memory) + i * out_row_, out_point_, d_.k, to);
+      kernels_.output(out(memory) + i * out_row_, out_point_, call_.k, to);
     }
   }
 
   float* out(float* memory) const { return memory + kProducts * in_point_; }
 
-  const WinogradKernels& kernels_;
-  const ConvShape& d_;
-  const float* x_;
-  const float* packed_;
-  const ConvEpilogue& epilogue_;
-  float* y_;
-  int64_t across_, down_;                                            // tiles of a map, each way
-  int64_t columns_, panels_;                                         // output channels in whole vectors, and in panels
+  const WinogradKernels<Tile, T>& kernels_;
+  const WinogradCall<T>& call_;
+  int64_t columns_, panels_;  // output channels in whole vectors, and in panels
+  std::vector<Phase> phases_;
+  int64_t tiles_ = 0;
   int64_t in_row_ = 0, out_row_ = 0, in_point_ = 0, out_point_ = 0;  // strides of tiles and of points, in floats
-  const float* zeros_ = nullptr;
+  const T* zeros_ = nullptr;
 };
+
+/// 4x4 tiles of all images and phases of the dilation, up to rounding.
+int64_t tiles_of(const ConvShape& d) {
+  constexpr int64_t kOut = Winograd4x4::kOut;
+  const auto along = [&](int64_t size) {
+    const int64_t of_phase = (size + d.dilation - 1) / d.dilation;
+    return std::min(d.dilation, size) * ((of_phase + kOut - 1) / kOut);
+  };
+  return d.n * along(d.h) * along(d.w);
+}
 
 }  // namespace
 
@@ -163,7 +202,7 @@ WinogradSimd winograd_simd() {
 }
 
 bool winograd_fits(const ConvShape& d) {
-  return d.r == 3 && d.s == 3 && d.stride == 1 && d.padding == 1 && d.dilation == 1 && d.groups == 1;
+  return d.r == 3 && d.s == 3 && d.stride == 1 && d.padding == d.dilation && d.groups == 1;
 }
 
 // One thread, EPYC (Zen 5), least of many runs on a shared machine, ms, weights transformed before; `cold`: all caches
@@ -188,19 +227,56 @@ bool winograd_fits(const ConvShape& d) {
 // fraction of a millisecond, and less than their transform where training changes them at every step.
 bool winograd_pays(const ConvShape& d) {
   constexpr int64_t kFewestTiles = 16, kFewestChannels = 16;
-  return d.c >= kFewestChannels && d.k >= kFewestChannels &&
-         d.n * ((d.h + kOut - 1) / kOut) * ((d.w + kOut - 1) / kOut) >= kFewestTiles;
+  return d.c >= kFewestChannels && d.k >= kFewestChannels && tiles_of(d) >= kFewestTiles;
 }
 
-size_t winograd_packed_count(WinogradSimd simd, int64_t c, int64_t k) {
-  return static_cast<size_t>(kProducts * c * round_up(k, kernels_of(simd).lanes));
+// Two threads, ms, F(4x4) and F(2x2), weights transformed before and in the third cache where they fit:
+//   100x168 256->256  15.9, 23.4     25x42 512->512  4.6, 6.3     13x21 512->512  1.85, 1.82
+// Where the weights are most of what is read, those of F(2x2), 4/9 as large, make up for its products.
+WinogradTile winograd_best_tile(const ConvShape& d) {
+  constexpr int64_t kLargeWeights = 512 * 512, kFewTiles = 32;
+  return d.c * d.k >= kLargeWeights && tiles_of(d) <= kFewTiles ? WinogradTile::two : WinogradTile::four;
 }
 
-void winograd_forward(WinogradSimd simd, const ConvShape& shape, const float* x, const float* packed,
-                      const ConvEpilogue& epilogue, HugeBuffer& scratch, float* y) {
-  AZ_CHECK(winograd_fits(shape), "conv2d: Winograd is for 3x3 with stride 1, padding 1, no dilation and no groups");
-  if (shape.y_count() == 0) return;
-  Convolution(kernels_of(simd), shape, x, packed, epilogue, y).run(scratch);
+size_t winograd_packed_count(WinogradSimd simd, int64_t c, int64_t k, WinogradTile tile) {
+  check_simd(simd);
+  const int64_t lanes = simd == WinogradSimd::avx512 ? 16 : 8;
+  const int products = tile == WinogradTile::four ? Winograd4x4::kProducts : Winograd2x2::kProducts;
+  return static_cast<size_t>(products * c * round_up(k, lanes));
 }
+
+template <class T>
+void winograd_forward(const WinogradCall<T>& call, HugeBuffer& scratch) {
+  if (call.tile == WinogradTile::four)
+    Convolution<Winograd4x4, T>(call).run(scratch);
+  else
+    Convolution<Winograd2x2, T>(call).run(scratch);
+}
+
+template <class T>
+void winograd_forward(WinogradSimd simd, const ConvShape& d, const T* x, const float* packed,
+                      const ConvEpilogue& epilogue, HugeBuffer& scratch, T* y, WinogradTile tile) {
+  AZ_CHECK(winograd_fits(d), "conv2d: Winograd is for 3x3 with stride 1, padding equal to the dilation and no groups");
+  if (d.y_count() == 0) return;
+  const ConvMaps<T> maps{d.n, d.h, d.w, x, static_cast<const T*>(epilogue.residual), y};
+  winograd_forward(WinogradCall<T>{.simd = simd,
+                                   .tile = tile,
+                                   .c = d.c,
+                                   .k = d.k,
+                                   .dilation = d.dilation,
+                                   .packed = packed,
+                                   .bias = static_cast<const float*>(epilogue.bias),
+                                   .relu = epilogue.relu,
+                                   .maps = {&maps, 1}},
+                   scratch);
+}
+
+#define AZ_INSTANTIATE(T)                                                                                     \
+  template void winograd_forward(const WinogradCall<T>&, HugeBuffer&);                                        \
+  template void winograd_forward(WinogradSimd, const ConvShape&, const T*, const float*, const ConvEpilogue&, \
+                                 HugeBuffer&, T*, WinogradTile);
+AZ_INSTANTIATE(float)
+AZ_INSTANTIATE(bf16)
+#undef AZ_INSTANTIATE
 
 }  // namespace az::cpu

@@ -1,11 +1,14 @@
-// 3x3 convolution by Winograd's F(4x4, 3x3) (math/winograd.h): stride 1, padding 1, f32, NHWC, any size and channels.
+// 3x3 convolution by Winograd's F(4x4, 3x3) or F(2x2, 3x3) (math/winograd.h): stride 1, padding equal to the dilation,
+// f32 or bf16 maps, sums in f32, NHWC, any size and channels.
 //
-// Tiles are taken a block at a time: transform the inputs, one matrix product for each of the 36 points, transform the
-// outputs with bias, residual and ReLU. Channels are the vector dimension throughout, so nothing is reordered. AVX-512
-// and AVX2 add the same products in the same order and give the same bits, as any number of threads does.
+// Tiles are taken a block at a time: transform the inputs, one matrix product for each of the 36 or 16 points,
+// transform the outputs with bias, residual and ReLU. Channels are the vector dimension throughout, so nothing is
+// reordered. A convolution of dilation d is d * d ordinary ones, each of every d-th row and column. AVX-512 and AVX2
+// add the same products in the same order and give the same bits, as any number of threads does.
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "cpu/conv.h"
 #include "tensor/huge_buffer.h"
@@ -18,23 +21,46 @@ enum class WinogradSimd : uint8_t { none, avx2, avx512 };
 /// The best that this processor has.
 WinogradSimd winograd_simd();
 
-/// Whether the convolution is of the kind: 3x3, stride 1, padding 1, no dilation, no groups.
+/// Outputs of a tile each way. Four: a quarter of direct convolution's products, weights 4 times as large. Two: 4/9 of
+/// the products, weights 16/9 times as large, half the error.
+enum class WinogradTile : uint8_t { two = 2, four = 4 };
+
+/// Whether the convolution is of the kind: 3x3, stride 1, padding equal to the dilation, no groups.
 bool winograd_fits(const ConvShape& shape);
 /// Whether it is then faster than direct convolution: a rule of the shape alone, so that every run chooses alike.
 bool winograd_pays(const ConvShape& shape);
+/// The faster tile where it pays, likewise.
+WinogradTile winograd_best_tile(const ConvShape& shape);
 
 /// The weights of which convolution: the forward one, or that of dy that gives dx (rotated, channels exchanged).
 enum class WinogradWeights : uint8_t { forward, backward_data };
 
-/// Floats of the transformed weights, four times the weights and some padding.
-size_t winograd_packed_count(WinogradSimd simd, int64_t c, int64_t k);
+/// Floats of the transformed weights.
+size_t winograd_packed_count(WinogradSimd simd, int64_t c, int64_t k, WinogradTile tile = WinogradTile::four);
 /// Transforms w [k, 3, 3, c], times scale [k] or null, in double, rounded once. `packed` holds
-/// winograd_packed_count(simd, c, k) floats, or for backward_data (simd, k, c).
+/// winograd_packed_count(simd, c, k, tile) floats, or for backward_data (simd, k, c, tile).
 void winograd_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t k, const float* w, const float* scale,
-                   float* packed);
-/// y = relu(conv(x, packed) + bias + residual).   x [n,h,w,c], y [n,h,w,k]; residual may be y.
-/// `scratch` is kept by the caller from call to call. An infinite or NaN input spoils its whole 4x4 tile.
-void winograd_forward(WinogradSimd simd, const ConvShape& shape, const float* x, const float* packed,
-                      const ConvEpilogue& epilogue, HugeBuffer& scratch, float* y);
+                   float* packed, WinogradTile tile = WinogradTile::four);
+
+/// Maps of several sizes with the same weights: all their tiles are one piece of work.
+template <class T>
+struct WinogradCall {
+  WinogradSimd simd = WinogradSimd::none;
+  WinogradTile tile = WinogradTile::four;
+  int64_t c = 0, k = 0, dilation = 1;
+  const float* packed = nullptr;
+  const float* bias = nullptr;  ///< [k] or null
+  bool relu = false;
+  std::span<const ConvMaps<T>> maps;
+};
+
+/// y = relu(conv(x, packed) + bias + residual) for all maps of the call. `scratch` is kept by the caller from call to
+/// call. An infinite or NaN input spoils its whole tile.
+template <class T>
+void winograd_forward(const WinogradCall<T>& call, HugeBuffer& scratch);
+/// The same for maps of one size. Error: winograd_fits does not hold.
+template <class T>
+void winograd_forward(WinogradSimd simd, const ConvShape& shape, const T* x, const float* packed,
+                      const ConvEpilogue& epilogue, HugeBuffer& scratch, T* y, WinogradTile tile = WinogradTile::four);
 
 }  // namespace az::cpu

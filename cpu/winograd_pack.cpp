@@ -1,5 +1,5 @@
-// The weights' transform U = G g G^T, in double, and the layout that the products read: for each of the 36 points,
-// panels of 2 * lanes output channels (the last perhaps one vector wide), each [input channels][width].
+// The weights' transform U = G g G^T, in double, and the layout that the products read: for each of the 36 or 16
+// points, panels of 2 * lanes output channels (the last perhaps one vector wide), each [input channels][width].
 #include <algorithm>
 #include <cstring>
 
@@ -14,46 +14,66 @@
 namespace az::cpu {
 namespace {
 
-constexpr int64_t kRows = 16;       // input channels transformed together
+constexpr int64_t kRows = 8;        // input channels transformed together: their points stay in the first two caches
 constexpr int64_t kMostWidth = 32;  // of a panel
 constexpr int64_t kDoubles = 8;
-constexpr auto kWeights = Winograd4x4::weight_matrix();
-static_assert(kWeights[1][0] == kWeights[2][0] && kWeights[1][1] == -kWeights[2][1] &&
-              kWeights[1][2] == kWeights[2][2] && kWeights[3][0] == kWeights[4][0] &&
-              kWeights[3][1] == -kWeights[4][1] && kWeights[3][2] == kWeights[4][2]);
-static_assert(kWeights[0][1] == 0 && kWeights[0][2] == 0 && kWeights[5][0] == 0 && kWeights[5][1] == 0);
+
+/// Whether rows 1 and 2, and 3 and 4, are alike but for the sign in the middle, and the first and last have one entry.
+template <size_t kIn>
+constexpr bool paired(const math::WinogradMatrix<kIn, 3>& g) {
+  for (size_t i = 1; i + 1 < kIn; i += 2)
+    if (g[i][0] != g[i + 1][0] || g[i][1] != -g[i + 1][1] || g[i][2] != g[i + 1][2]) return false;
+  return g[0][1] == 0 && g[0][2] == 0 && g[kIn - 1][0] == 0 && g[kIn - 1][1] == 0;
+}
+static_assert(paired(Winograd4x4::weight_matrix()) && paired(Winograd2x2::weight_matrix()));
 
 typedef double Doubles __attribute__((vector_size(kDoubles * sizeof(double))));
 typedef float Floats __attribute__((vector_size(kDoubles * sizeof(float))));
 
 /// G on three vectors `stride` apart; its rows for a and -a have their even and odd parts in common.
+template <class Tile>
 AZ_BODY void transform_row(const Doubles* g, int stride, Doubles* u, int u_stride) {
+  constexpr auto kWeights = Tile::weight_matrix();
   u[0] = kWeights[0][0] * g[0];
-  for (int i = 1; i <= 3; i += 2) {
+  for (int i = 1; i + 1 < Tile::kIn; i += 2) {
     const auto& row = kWeights[static_cast<size_t>(i)];
     const Doubles even = row[0] * g[0] + row[2] * g[2 * stride], odd = row[1] * g[stride];
     u[i * u_stride] = even + odd;
     u[(i + 1) * u_stride] = even - odd;
   }
-  u[5 * u_stride] = g[2 * stride];
+  u[(Tile::kIn - 1) * u_stride] = g[2 * stride];
 }
 
-/// taps [9][count] to points [36][count]; count is a multiple of kDoubles.
-AZ_SIMD void transform(const float* taps, int64_t count, float* points) {
+/// taps [9][count] to points [products][count]; count is a multiple of kDoubles.
+template <class Tile>
+AZ_BODY void transform_taps(const float* taps, int64_t count, float* points) {
+  constexpr int kIn = Tile::kIn;
   for (int64_t at = 0; at < count; at += kDoubles) {
-    Doubles g[9], t[18], u[36];
-    for (int i = 0; i < 9; ++i) {
-      Floats narrow;
-      std::memcpy(&narrow, taps + i * count + at, sizeof narrow);
-      g[i] = __builtin_convertvector(narrow, Doubles);
+    Doubles t[3 * kIn];
+    for (int i = 0; i < 3; ++i) {
+      Doubles g[3];
+      for (int j = 0; j < 3; ++j) {
+        Floats narrow;
+        std::memcpy(&narrow, taps + (3 * j + i) * count + at, sizeof narrow);
+        g[j] = __builtin_convertvector(narrow, Doubles);
+      }
+      transform_row<Tile>(g, 1, t + i, 3);
     }
-    for (int i = 0; i < 3; ++i) transform_row(g + i, 3, t + i, 3);
-    for (int i = 0; i < 6; ++i) transform_row(t + 3 * i, 1, u + 6 * i, 1);
-    for (int i = 0; i < 36; ++i) {
-      const Floats narrow = __builtin_convertvector(u[i], Floats);
-      std::memcpy(points + i * count + at, &narrow, sizeof narrow);
+    for (int i = 0; i < kIn; ++i) {
+      Doubles u[kIn];
+      transform_row<Tile>(t + 3 * i, 1, u, 1);
+      for (int j = 0; j < kIn; ++j) {
+        const Floats narrow = __builtin_convertvector(u[j], Floats);
+        std::memcpy(points + (kIn * i + j) * count + at, &narrow, sizeof narrow);
+      }
     }
   }
+}
+AZ_SIMD void transform(WinogradTile tile, const float* taps, int64_t count, float* points) {
+  if (tile == WinogradTile::four)
+    transform_taps<Winograd4x4>(taps, count, points);
+  else
+    transform_taps<Winograd2x2>(taps, count, points);
 }
 
 /// The weights w [k, 3, 3, c], and scale [k] or null.
@@ -91,21 +111,22 @@ void gather(const Source& from, int64_t row, int64_t rows, int64_t column, int64
 }  // namespace
 
 void winograd_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t k, const float* w, const float* scale,
-                   float* packed) {
-  const int64_t lanes = (simd == WinogradSimd::avx512 ? winograd_avx512() : winograd_avx2()).lanes;
+                   float* packed, WinogradTile tile) {
+  const int64_t lanes = simd == WinogradSimd::avx512 ? 16 : 8;
+  const int products = tile == WinogradTile::four ? Winograd4x4::kProducts : Winograd2x2::kProducts;
   const Source from{which, c, w, scale};
   if (which == WinogradWeights::backward_data) std::swap(c, k);
   const int64_t columns = (k + lanes - 1) / lanes * lanes, panels = (columns + 2 * lanes - 1) / (2 * lanes);
   const int64_t chunks = (c + kRows - 1) / kRows;
   parallel_for(panels * chunks, 1, [&](int64_t begin, int64_t end) {
     alignas(64) float taps[9 * kRows * kMostWidth];
-    alignas(64) float points[36 * kRows * kMostWidth];
+    alignas(64) float points[Winograd4x4::kProducts * kRows * kMostWidth];
     for (int64_t i = begin; i < end; ++i) {
       const int64_t column = i / chunks * 2 * lanes, width = std::min(2 * lanes, columns - column);
       const int64_t row = i % chunks * kRows, rows = std::min(kRows, c - row);
       gather(from, row, rows, column, std::min(width, k - column), width, taps);
-      transform(taps, rows * width, points);
-      for (int64_t p = 0; p < 36; ++p)
+      transform(tile, taps, rows * width, points);
+      for (int64_t p = 0; p < products; ++p)
         std::memcpy(packed + (p * columns + column) * c + row * width, points + p * rows * width,
                     static_cast<size_t>(rows * width) * sizeof(float));
     }

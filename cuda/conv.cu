@@ -1,8 +1,8 @@
 // Around the library's convolution: weights in, bias and activation after.
 //
 //   kernel        computes                               bytes an element        flops
-//   pack_weights  packed[i][j] = T(w[i][j] * scale[i])   4 + 2 (bf16), 8 (f32)   1
-//   bias_act      y = relu(y + bias + residual)          4 or 6 (bf16)           3
+//   pack_weights  packed[i][j] = T(w[i][j] * scale[i])   4 + 2 (half), 8 (f32)   1
+//   bias_act      y = relu(y + bias + residual)          4 or 6 (half)           3
 //
 // pack_weights: w is an output channel's row of r s c/g weights; the folded norm's scale of that channel is multiplied
 // in f32 and the product rounded once. Block x takes row x (all rows are one where there is no scale), block y a part
@@ -115,6 +115,7 @@ void bias_act(Stream& stream, const ConvAfter<T>& after, T* y, int64_t rows, int
   template void bias_act(Stream&, const ConvAfter<T>&, T*, int64_t, int64_t);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)
+AZ_INSTANTIATE(f16)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE
 

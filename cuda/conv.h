@@ -1,5 +1,5 @@
 // What surrounds the library's convolution, and its plain twin. Pointers are device memory of any alignment; aligned to
-// 16 bytes they are fastest. T is float, bf16 or double; bf16 is computed in float.
+// 16 bytes they are fastest. T is float, bf16, f16 or double; bf16 and f16 are computed in float.
 #pragma once
 
 #include <cstdint>

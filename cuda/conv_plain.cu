@@ -123,6 +123,7 @@ void conv_backward_weights_plain(Stream& stream, const ConvShape& shape, const T
   template void conv_backward_weights_plain(Stream&, const ConvShape&, const T*, const T*, Wide<T>*);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)
+AZ_INSTANTIATE(f16)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE
 

@@ -20,7 +20,7 @@ class Blas {
 
   /// f32 products may be rounded to TF32.
   void allow_tf32(bool allowed);
-  /// y = a b, of elements f32, bf16 or f64. Sums of bf16 are f32.
+  /// y = a b, of elements f32, bf16, f16 or f64. Sums of bf16 and f16 are f32.
   void matmul(const math::MatmulShape& shape, DType dtype, const void* a, const void* b, void* y);
 
  private:

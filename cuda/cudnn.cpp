@@ -104,13 +104,14 @@ struct Library::Parts {
   template <class T>
   cudnnStatus_t run(const ConvPlan& plan, const PlanKey& key, ConvPointers at) {
     const Scratch workspace(allocator, plan.workspace_bytes);
-    const bool widens = key.pass == ConvPass::backward_weights && plan.form.filter == DType::bf16;
-    const Scratch narrow(allocator, widens ? key.shape.w_count() * dtype_bytes(DType::bf16) : 0);
+    const bool widens = key.pass == ConvPass::backward_weights && is_half(plan.form.filter);
+    const Scratch narrow(allocator, widens ? key.shape.w_count() * dtype_bytes(plan.form.filter) : 0);
     void* dw = const_cast<void*>(at.w);
     if (widens) at.w = narrow.get();
     if (const cudnnStatus_t status = execute(plan, key, at, workspace.get()); status != CUDNN_STATUS_SUCCESS)
       return status;
-    if (widens) cast(stream, static_cast<const bf16*>(narrow.get()), static_cast<float*>(dw), key.shape.w_count());
+    if constexpr (is_half_type<T>)
+      if (widens) cast(stream, static_cast<const T*>(narrow.get()), static_cast<float*>(dw), key.shape.w_count());
     if (!plan.form.whole) {
       const ConvAfter<T> after{static_cast<const Wide<T>*>(at.bias), static_cast<const T*>(at.residual), key.relu};
       bias_act<T>(stream, after, static_cast<T*>(const_cast<void*>(at.y)), key.shape.y_count() / key.shape.k,
@@ -199,6 +200,8 @@ void Library::allow_tf32(bool allowed) {
   parts_->blas.allow_tf32(parts_->tf32);
 }
 
+bool Library::tf32() const { return parts_->tf32; }
+
 template <class T>
 void Library::conv_forward(const ConvShape& shape, const T* x, const T* w, const ConvAfter<T>& after, T* y) {
   if (shape.y_count() == 0) return;
@@ -253,6 +256,7 @@ void Library::load_plans(const std::string& path) {
   template void Library::matmul(const MatmulShape&, const T*, const T*, T*);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)
+AZ_INSTANTIATE(f16)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE
 

@@ -41,7 +41,9 @@ enum Id : int64_t { kX = 1, kW, kY, kBias, kResidual, kFirstVirtual };
 /// In the order of PlanChoice::mode.
 constexpr cudnnBackendHeurMode_t kModes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
 
-cudnnDataType_t type_of(DType dtype) { return dtype == DType::bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT; }
+cudnnDataType_t type_of(DType dtype) {
+  return dtype == DType::bf16 ? CUDNN_DATA_BFLOAT16 : dtype == DType::f16 ? CUDNN_DATA_HALF : CUDNN_DATA_FLOAT;
+}
 
 /// A graph and everything that it refers to.
 class ConvGraph {
@@ -227,7 +229,7 @@ Engine engine_of(const Descriptor& config) {
     result.notes.nondeterministic |= note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC;
     result.notes.tensor_core |= note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE;
     result.notes.down_converts |= note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS;
-    result.notes.reduces_in_bf16 |= note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION;
+    result.notes.reduced_sums |= note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION;
     result.notes.transforms |= note == CUDNN_NUMERICAL_NOTE_FFT || note == CUDNN_NUMERICAL_NOTE_WINOGRAD ||
                                note == CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_4x4 ||
                                note == CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6 ||

@@ -268,16 +268,23 @@ void split_levels(Stream& stream, const LevelTable& table, const void* joined, i
   });
 }
 
-template void cast(Stream&, const float*, bf16*, int64_t);
-template void cast(Stream&, const bf16*, float*, int64_t);
 template void cast(Stream&, const float*, double*, int64_t);
 template void cast(Stream&, const double*, float*, int64_t);
-template void cast(Stream&, const bf16*, double*, int64_t);
-template void cast(Stream&, const double*, bf16*, int64_t);
-template void map_forward<math::Relu, bf16>(Stream&, const bf16*, bf16*, int64_t);
-template void map_backward<math::Relu, bf16>(Stream&, const bf16*, const bf16*, bf16*, int64_t);
-template void add(Stream&, const bf16*, const bf16*, bf16*, int64_t);
-template void scale(Stream&, const bf16*, float, bf16*, int64_t);
+template void cast(Stream&, const bf16*, f16*, int64_t);
+template void cast(Stream&, const f16*, bf16*, int64_t);
+
+#define AZ_INSTANTIATE(T)                                                              \
+  template void cast(Stream&, const float*, T*, int64_t);                              \
+  template void cast(Stream&, const T*, float*, int64_t);                              \
+  template void cast(Stream&, const T*, double*, int64_t);                             \
+  template void cast(Stream&, const double*, T*, int64_t);                             \
+  template void map_forward<math::Relu, T>(Stream&, const T*, T*, int64_t);            \
+  template void map_backward<math::Relu, T>(Stream&, const T*, const T*, T*, int64_t); \
+  template void add(Stream&, const T*, const T*, T*, int64_t);                         \
+  template void scale(Stream&, const T*, float, T*, int64_t);
+AZ_INSTANTIATE(bf16)
+AZ_INSTANTIATE(f16)
+#undef AZ_INSTANTIATE
 
 #define AZ_INSTANTIATE(T)                                                                 \
   template void broadcast(Stream&, const T*, T*, int64_t);                                \

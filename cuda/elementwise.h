@@ -1,5 +1,5 @@
 // Element-wise kernels. Pointers are device memory of any alignment; aligned to 16 bytes they are fastest. An output
-// may be an input. T is float or double, and bf16 where it says so; bf16 is computed in float.
+// may be an input. T is float or double, and bf16 and f16 where it says so; those are computed in float.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace az::cuda {
 
-/// y[i] = x[i] as another of float, bf16 and double (math::cast).   x, y [count]
+/// y[i] = x[i] as another of float, bf16, f16 and double (math::cast).   x, y [count]
 template <class From, class To>
 void cast(Stream& stream, const From* x, To* y, int64_t count);
 
@@ -22,17 +22,17 @@ void broadcast(Stream& stream, const T* value, T* y, int64_t count);
 /// *count += 1, device memory.
 void count_up(Stream& stream, int64_t* count);
 
-/// y[i] = body.forward(x[i]).   x, y [count]; also bf16 for math::Relu
+/// y[i] = body.forward(x[i]).   x, y [count]; also bf16 and f16 for math::Relu
 template <class Body, class T>
 void map_forward(Stream& stream, const T* x, T* y, int64_t count);
-/// dx[i] = body.backward(saved[i], dy[i]).   all [count]; also bf16 for math::Relu
+/// dx[i] = body.backward(saved[i], dy[i]).   all [count]; also bf16 and f16 for math::Relu
 template <class Body, class T>
 void map_backward(Stream& stream, const T* saved, const T* dy, T* dx, int64_t count);
 
-/// y = a + b.   all [count]; also bf16
+/// y = a + b.   all [count]; also bf16 and f16
 template <class T>
 void add(Stream& stream, const T* a, const T* b, T* y, int64_t count);
-/// y = factor * x.   x, y [count]; also bf16
+/// y = factor * x.   x, y [count]; also bf16 and f16
 template <class T>
 void scale(Stream& stream, const T* x, Wide<T> factor, T* y, int64_t count);
 /// y = *factor * x, the factor in device memory.   x, y [count]

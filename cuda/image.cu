@@ -6,7 +6,7 @@
 //                   the two ends of a row go alone; grid y = row
 //   resize          besides, block = 128 words x 8 rows; its column and row taps are worked out once, in shared memory
 //
-// Bytes an element: normalise 1 in, 4 (bf16: 2) out; others about 1 in (resize: up to 4, from cache) and 1 out.
+// Bytes an element: normalise 1 in, 4 (16 bits: 2) out; others about 1 in (resize: up to 4, from cache) and 1 out.
 // Flops: normalise 2, resize 12, warp 10 and the position's 4 64-bit products. Normalise, flip and crop are bound by
 // memory, resize and warp by integer arithmetic.
 // Deterministic: every byte is written once, by integer arithmetic or one rounding in the CPU's order.
@@ -243,6 +243,7 @@ void normalise(Stream& stream, const cpu::ImageView& source, const cpu::Normalis
 
 template void normalise<float>(Stream&, const cpu::ImageView&, const cpu::Normalise&, int, int, float*);
 template void normalise<bf16>(Stream&, const cpu::ImageView&, const cpu::Normalise&, int, int, bf16*);
+template void normalise<f16>(Stream&, const cpu::ImageView&, const cpu::Normalise&, int, int, f16*);
 
 void resize_bilinear(Stream& stream, const cpu::ImageView& source, int width, int height, uint8_t* out) {
   const ResizeSizes sizes{source.width,

@@ -12,7 +12,7 @@
 namespace az::cuda {
 
 /// (pixel - mean) / std, mirrored on request, into the upper left of [padded_height, padded_width, 3]; the rest is 0.
-/// T is float or bf16 (the f32 value, rounded).
+/// T is float, bf16 or f16 (the f32 value, rounded).
 template <class T>
 void normalise(Stream& stream, const cpu::ImageView& source, const cpu::Normalise& how, int padded_width,
                int padded_height, T* out);

@@ -17,7 +17,7 @@ namespace az::cuda {
 using math::MatmulShape;
 
 /// Calls are queued on the stream and may be captured, once each shape has run outside of a capture. Pointers are
-/// device memory. T is float, bf16 or double; sums are at least f32, and the same call gives the same bits.
+/// device memory. T is float, bf16, f16 or double; sums are at least f32, and the same call gives the same bits.
 class Library {
  public:
   /// `exact`: no TF32 and no algorithm that transforms its input; on the emulated device, double sums.
@@ -33,8 +33,8 @@ class Library {
   /// dx of y = conv(x, w).   dy [n, oh, ow, k], dx [n, h, w, c]
   template <class T>
   void conv_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx);
-  /// dw of y = conv(x, w), in f32 where T is bf16; for shapes whose f32 result cuDNN does not offer, its sums pass
-  /// through bf16.   dw [k, r, s, c / groups]
+  /// dw of y = conv(x, w), in f32 where T is bf16 or f16; for shapes whose f32 result cuDNN does not offer, its sums
+  /// pass through T.   dw [k, r, s, c / groups]
   template <class T>
   void conv_backward_weights(const ConvShape& shape, const T* x, const T* dy, Wide<T>* dw);
   /// y = a b.   a [batch, m, k], b [batch, k, n], y [batch, m, n]
@@ -43,6 +43,7 @@ class Library {
 
   /// f32 products may be rounded to TF32 (10 bits of mantissa) on tensor cores. Off at first, and always if exact.
   void allow_tf32(bool allowed);
+  bool tf32() const;
 
   /// While on, the first call of each convolution times the plans that cuDNN offers and keeps the fastest; else it
   /// takes the heuristic's first. No effect on the emulated device.

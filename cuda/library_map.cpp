@@ -45,15 +45,15 @@ int64_t common_alignment(std::initializer_list<const void*> pointers) {
 }
 
 std::vector<GraphForm> graph_forms(const PlanKey& key) {
-  if (key.pass == ConvPass::backward_weights && key.dtype == DType::bf16)
-    return {{.whole = true, .filter = DType::f32}, {.whole = true, .filter = DType::bf16}};
+  if (key.pass == ConvPass::backward_weights && is_half(key.dtype))
+    return {{.whole = true, .filter = DType::f32}, {.whole = true, .filter = key.dtype}};
   if (key.bias || key.residual || key.relu)
     return {{.whole = true, .filter = key.dtype}, {.whole = false, .filter = key.dtype}};
   return {{.whole = true, .filter = key.dtype}};
 }
 
 bool acceptable(const PlanNotes& notes, const PlanKey& key) {
-  if (notes.nondeterministic || notes.reduces_in_bf16 || notes.transforms) return false;
+  if (notes.nondeterministic || notes.reduced_sums || notes.transforms) return false;
   const bool rounds_products = notes.down_converts || (notes.tensor_core && key.dtype == DType::f32);
   return !rounds_products || (key.dtype == DType::f32 && key.tf32);
 }

@@ -34,7 +34,7 @@ enum class ConvPass : uint8_t { forward, backward_data, backward_weights };
 struct PlanKey {
   ConvPass pass = ConvPass::forward;
   math::ConvShape shape;
-  DType dtype = DType::f32;  ///< f32 or bf16
+  DType dtype = DType::f32;  ///< f32, bf16 or f16
   bool bias = false, residual = false, relu = false;
   int64_t alignment = 16;  ///< of every pointer but the bias, bytes
   bool tf32 = false;       ///< f32 products may be rounded to TF32
@@ -53,7 +53,7 @@ int64_t common_alignment(std::initializer_list<const void*> pointers);
 /// A graph that computes a key's pass, or part of it.
 struct GraphForm {
   bool whole = true;          ///< with bias, residual and ReLU; else our own kernel adds them
-  DType filter = DType::f32;  ///< of w or dw; a dw in bf16 is widened afterwards
+  DType filter = DType::f32;  ///< of w or dw; a dw in 16 bits is widened afterwards
   bool operator==(const GraphForm&) const = default;
 };
 /// In the order in which we want them: what is left to other kernels costs another pass over memory.
@@ -63,9 +63,9 @@ std::vector<GraphForm> graph_forms(const PlanKey& key);
 struct PlanNotes {
   bool nondeterministic = false;
   bool tensor_core = false;
-  bool down_converts = false;    ///< rounds its inputs
-  bool reduces_in_bf16 = false;  ///< sums in less than f32
-  bool transforms = false;       ///< Winograd or FFT: errors beyond those of the sums
+  bool down_converts = false;  ///< rounds its inputs
+  bool reduced_sums = false;   ///< sums in less than f32
+  bool transforms = false;     ///< Winograd or FFT: errors beyond those of the sums
 };
 /// Whether we take such an engine: the same bits each time, sums in f32, f32 products exact unless TF32 is allowed.
 bool acceptable(const PlanNotes& notes, const PlanKey& key);

@@ -57,7 +57,7 @@ __device__ inline MapPart whole_grid() { return {int64_t{blockIdx.x}, int64_t{gr
 
 template <class T>
 __device__ auto widened(T v) {
-  if constexpr (std::is_same_v<T, bf16>) {
+  if constexpr (is_half_type<T>) {
     return static_cast<float>(v);
   } else {
     return v;

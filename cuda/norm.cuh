@@ -3,7 +3,7 @@
 //   block    a run of rows of one image x a tile of at most 256 packs of channels (a pack: 16 bytes, or one element)
 //   thread   (row lane, pack): always the same channels, every row_lanes-th row of the run
 //
-//            packs of the tile ->           c = 256 in f32: 64 packs, 4 row lanes; in bf16: 32 packs, 8 row lanes
+//            packs of the tile ->           c = 256 in f32: 64 packs, 4 row lanes; in 16 bits: 32 packs, 8 row lanes
 //   row 0    t0  t1  t2 ... t63             A warp reads 512 consecutive bytes.
 //   row 1    t64 ...        t127
 //   ...

@@ -1,6 +1,6 @@
-// Normalisation over rows of channels. T is float, bf16 or double; parameters and folded maps are Wide<T>, statistics
-// double. Maps are device memory; channels that fill 16 bytes from aligned pointers are fastest. images * rows and
-// channels are below 2^31. Sums are double and in an order that depends on the shape and on T only.
+// Normalisation over rows of channels. T is float, bf16, f16 or double; parameters and folded maps are Wide<T>,
+// statistics double. Maps are device memory; channels that fill 16 bytes from aligned pointers are fastest. images *
+// rows and channels are below 2^31. Sums are double and in an order that depends on the shape and on T only.
 #pragma once
 
 #include "cuda/stream.h"

@@ -227,6 +227,7 @@ void gradient_rows(Stream& stream, const math::NormGradientInput<T>& in, const W
                                  const math::NormShape&);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)
+AZ_INSTANTIATE(f16)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE
 

@@ -201,6 +201,7 @@ void affine_channels(Stream& stream, const T* x, const Wide<T>* scale, const Wid
                                    const math::NormShape&);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)
+AZ_INSTANTIATE(f16)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE
 

@@ -141,6 +141,7 @@ void max_pool_backward(Stream& stream, const T* dy, const uint8_t* tap, T* dx, c
   template void max_pool_backward<T>(Stream&, const T*, const uint8_t*, T*, const math::PoolShape&);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)
+AZ_INSTANTIATE(f16)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE
 

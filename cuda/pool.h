@@ -1,5 +1,5 @@
-// Max-pooling over NHWC. T is float, bf16 or double. Maps are device memory; channels that fill 16 bytes from aligned
-// pointers are fastest. images * h and w * channels are below 2^31.
+// Max-pooling over NHWC. T is float, bf16, f16 or double. Maps are device memory; channels that fill 16 bytes from
+// aligned pointers are fastest. images * h and w * channels are below 2^31.
 #pragma once
 
 #include <cstdint>

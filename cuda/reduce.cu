@@ -15,7 +15,7 @@
 //     row 1       t2      t3            added by a second launch of the same kernel over the parts [bands, columns].
 //     row 2       t4      t5
 //
-// Limit: memory; the conversions to double take a quarter (f32) or half (bf16) of that time on an H100.
+// Limit: memory; the conversions to double take a quarter (f32) or half (16 bits) of that time on an H100.
 // Deterministic: grid and order depend on shapes and alignment only; no atomics.
 // Ladder at [243200, 256] bf16, share of the copy bandwidth (not measured: no GPU yet):
 //   v1  a thread a column, all rows
@@ -180,7 +180,9 @@ void sum_rows(Stream& stream, const T* x, Wide<T>* y, double* parts, int64_t row
 }
 
 template int64_t sum_rows_parts<bf16>(int64_t, int64_t);
+template int64_t sum_rows_parts<f16>(int64_t, int64_t);
 template void sum_rows(Stream&, const bf16*, float*, double*, int64_t, int64_t);
+template void sum_rows(Stream&, const f16*, float*, double*, int64_t, int64_t);
 
 #define AZ_INSTANTIATE(T)                                               \
   template void sum(Stream&, const T*, T*, double*, int64_t);           \

@@ -1,5 +1,5 @@
 // Reductions. Sums are kept in double and added in an order that only shapes and alignment fix. T is float or double,
-// and bf16 where it says so. Scratch is device memory.
+// and bf16 and f16 where it says so. Scratch is device memory.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ void sum_parts(Stream& stream, const double* parts, int64_t count, T* y);
 template <class T>
 int64_t sum_rows_parts(int64_t rows, int64_t columns);
 /// y[c] = sum over rows of x[r][c], a bias gradient.   x [rows, columns] -> y [columns],
-/// parts [sum_rows_parts<T>(rows, columns)]; also bf16
+/// parts [sum_rows_parts<T>(rows, columns)]; also bf16 and f16
 template <class T>
 void sum_rows(Stream& stream, const T* x, Wide<T>* y, double* parts, int64_t rows, int64_t columns);
 

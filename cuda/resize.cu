@@ -195,6 +195,7 @@ void resize_backward(Stream& stream, math::Resize how, const T* dy, T* dx, const
   template void resize_backward<T>(Stream&, math::Resize, const T*, T*, const math::ResizeShape&);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)
+AZ_INSTANTIATE(f16)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE
 

@@ -1,5 +1,5 @@
-// Resizing of NHWC maps. T is float, bf16 or double. Maps are device memory; channels that fill 16 bytes from aligned
-// pointers are fastest. images * h and w * channels are below 2^31; in and out sizes at least 1.
+// Resizing of NHWC maps. T is float, bf16, f16 or double. Maps are device memory; channels that fill 16 bytes from
+// aligned pointers are fastest. images * h and w * channels are below 2^31; in and out sizes at least 1.
 #pragma once
 
 #include "cuda/stream.h"

@@ -17,7 +17,7 @@
 // Other kernels, and f64, take the plain kernels: a thread an output, taps in the CPU's order, the same bits.
 //
 // Per output, K = 5: 25 multiply-adds; loads of 4.2 elements from L1 (81 + 25 for 25 outputs) where v1 has 50. At batch
-// 16 and f32 the bytes (x, y and 1.8 times x from L2) take longer than the arithmetic; in bf16 and at K = 7 both are
+// 16 and f32 the bytes (x, y and 1.8 times x from L2) take longer than the arithmetic; in 16 bits and at K = 7 both are
 // alike, which is why products and sums are fused there. All deterministic: fixed tiles, fixed order, no atomics.
 // Ladder (not measured: no GPU yet):
 //   v1  a thread an output, taps and pixels from L1: 2 loads a multiply-add (the plain kernels)
@@ -276,7 +276,7 @@ __global__ void __launch_bounds__(kPlainThreads)
   parts[at] = total;
 }
 
-/// Calls tiled(K) for a square kernel of K = 4..7 and f32 or bf16, else plain().
+/// Calls tiled(K) for a square kernel of K = 4..7 and f32, bf16 or f16, else plain().
 template <class T, class Tiled, class Plain>
 void with_size(const math::XcorrShape& s, const Tiled& tiled, const Plain& plain) {
   if constexpr (sizeof(T) <= 4) {
@@ -362,6 +362,7 @@ void xcorr_backward_kernel(Stream& stream, const T* search, const T* dy, Wide<T>
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)
 AZ_INSTANTIATE(bf16)
+AZ_INSTANTIATE(f16)
 #undef AZ_INSTANTIATE
 
 }  // namespace az::cuda

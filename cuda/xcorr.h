@@ -1,5 +1,5 @@
-// Depthwise cross-correlation on a CUDA device (formulas and shapes: math/xcorr.h). T is float, double or bf16; sums
-// are in Wide<T>. Pointers are the device's.
+// Depthwise cross-correlation on a CUDA device (formulas and shapes: math/xcorr.h). T is float, double, bf16 or f16;
+// sums are in Wide<T>. Pointers are the device's.
 #pragma once
 
 #include "cuda/stream.h"

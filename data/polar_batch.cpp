@@ -4,6 +4,7 @@
 #include "data/polar_samples.h"
 #include "data/stopwatch.h"
 #include "tensor/error.h"
+#include "tensor/profiler.h"
 
 namespace az::data {
 namespace {
@@ -15,16 +16,16 @@ bool covers(const ObjectMask& mask, int x, int y) {
   return mask.pixels[static_cast<size_t>(py) * static_cast<size_t>(mask.part.width) + static_cast<size_t>(px)] != 0;
 }
 
-/// -1 for background locations on a crowd.
-void ignore_crowds(std::span<const ObjectMask> crowds, std::span<const cpu::LevelGrid> grids,
-                   std::span<int32_t> label) {
+/// Calls ignore(location) for every location on a crowd.
+template <class Ignore>
+void locations_on(std::span<const ObjectMask> crowds, std::span<const cpu::LevelGrid> grids, const Ignore& ignore) {
   for (const ObjectMask& crowd : crowds) {
     for (const cpu::LevelGrid& grid : grids) {
       for (int i = 0; i < grid.height; ++i) {
         for (int j = 0; j < grid.width; ++j) {
-          int32_t& at = label[static_cast<size_t>(grid.first + int64_t{i} * grid.width + j)];
           const int half = grid.stride / 2;
-          if (at == 0 && covers(crowd, j * grid.stride + half, i * grid.stride + half)) at = -1;
+          if (covers(crowd, j * grid.stride + half, i * grid.stride + half))
+            ignore(static_cast<size_t>(grid.first + int64_t{i} * grid.width + j));
         }
       }
     }
@@ -56,9 +57,43 @@ void write_image(const Image& picture, int divisor, const PictureInfo& info, con
   cpu::resize_normalise(picture.view(), place, how, padded.width, padded.height, out);
 }
 
+/// Targets of all pictures, of [h, w] when padded.
+void write_targets(std::span<const PolarSample> samples, const cpu::LabelOptions& options,
+                   std::span<const cpu::LevelGrid> grids, int height, int width, Device& host, PolarBatch& batch) {
+  Stopwatch watch;
+  const auto n = static_cast<int64_t>(samples.size());
+  const int64_t locations = cpu::location_count(grids);
+  batch.label = Tensor::empty({n, locations}, DType::i32, host);
+  batch.box = Tensor::empty({n, locations, 4}, DType::f32, host);
+  batch.rays = Tensor::empty({n, locations, options.rays}, DType::f32, host);
+  batch.centerness = Tensor::empty({n, locations}, DType::f32, host);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    batch.times.collate += watch.lap_ms();
+    const cpu::ImageTargets targets = cpu::image_targets(samples[i].objects, height, width, options);
+    batch.times.targets += watch.lap_ms();
+    const std::span<int32_t> label = row<int32_t>(batch.label, i);
+    cpu::write_targets(
+        targets, {label, {}, row<float>(batch.box, i), row<float>(batch.rays, i), row<float>(batch.centerness, i)});
+    locations_on(samples[i].crowds, grids, [&](size_t at) { label[at] = label[at] == 0 ? -1 : label[at]; });
+  }
+  batch.times.collate += watch.lap_ms();
+}
+
+/// What the device computes them from.
+void keep_objects(std::span<const PolarSample> samples, std::span<const cpu::LevelGrid> grids, PolarBatch& batch) {
+  const auto locations = static_cast<size_t>(cpu::location_count(grids));
+  for (size_t i = 0; i < samples.size(); ++i) {
+    batch.objects.push_back(samples[i].objects);
+    if (samples[i].crowds.empty()) continue;
+    batch.ignored.resize(samples.size() * locations);
+    locations_on(samples[i].crowds, grids, [&](size_t at) { batch.ignored[i * locations + at] = 1; });
+  }
+}
+
 }  // namespace
 
-PolarBatch polar_batch(std::span<const PolarSample> samples, const PolarDataOptions& options, Device& host) {
+PolarBatch polar_batch(std::span<const PolarSample> samples, const PolarDataOptions& options, Device& host,
+                       TargetsOn targets) {
   AZ_CHECK(!samples.empty(), "polar batch: no picture is given");
   Stopwatch watch;
   int width = 0;
@@ -68,31 +103,27 @@ PolarBatch polar_batch(std::span<const PolarSample> samples, const PolarDataOpti
     height = std::max(height, padded_size(sample.info.placement.window.height, options.input.divisor));
   }
   const auto grids = cpu::level_grids(height, width, options.labels.strides);
-  const int64_t locations = cpu::location_count(grids);
-  const auto n = static_cast<int64_t>(samples.size());
   PolarBatch batch;
-  batch.image = Tensor::empty({n, height, width, 3}, DType::f32, host);
-  batch.label = Tensor::empty({n, locations}, DType::i32, host);
-  batch.box = Tensor::empty({n, locations, 4}, DType::f32, host);
-  batch.rays = Tensor::empty({n, locations, options.labels.rays}, DType::f32, host);
-  batch.centerness = Tensor::empty({n, locations}, DType::f32, host);
+  batch.image = Tensor::empty({static_cast<int64_t>(samples.size()), height, width, 3}, DType::f32, host);
   batch.times.collate = watch.lap_ms();
   const auto fill = options.zoom ? options.zoom->fill : std::array<uint8_t, 4>{};
   for (size_t i = 0; i < samples.size(); ++i) {
     const PolarSample& sample = samples[i];
     batch.times += sample.times;
-    write_image(sample.picture, sample.picture_divisor, sample.info, options.input, fill, {width, height},
-                row<float>(batch.image, i).data());
+    {
+      const ProfileSpan span(host, "normalise");
+      write_image(sample.picture, sample.picture_divisor, sample.info, options.input, fill, {width, height},
+                  row<float>(batch.image, i).data());
+    }
     batch.times.image += watch.lap_ms();
-    const cpu::ImageTargets targets = cpu::image_targets(sample.objects, height, width, options.labels);
-    batch.times.targets += watch.lap_ms();
-    const std::span<int32_t> label = row<int32_t>(batch.label, i);
-    cpu::write_targets(
-        targets, {label, {}, row<float>(batch.box, i), row<float>(batch.rays, i), row<float>(batch.centerness, i)});
-    ignore_crowds(sample.crowds, grids, label);
     batch.pictures.push_back(sample.info);
     batch.counts += sample.counts;
     batch.times.collate += watch.lap_ms();
+  }
+  if (targets == TargetsOn::host) {
+    write_targets(samples, options.labels, grids, height, width, host, batch);
+  } else {
+    keep_objects(samples, grids, batch);
   }
   return batch;
 }

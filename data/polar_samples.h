@@ -102,13 +102,19 @@ struct PolarSample {
   LoadTimes times;
 };
 
-/// L is the number of locations of the padded size, R the number of rays.
+/// Where ray targets are computed: in the loader, or on a CUDA device from the objects (cuda/ray_label_batch.h).
+enum class TargetsOn : uint8_t { host, device };
+
+/// L is the number of locations of the padded size, R the number of rays. With TargetsOn::device, `objects` and
+/// `ignored` stand in for the four tensors of targets.
 struct PolarBatch {
   Tensor image;       ///< [n, h, w, 3] f32
   Tensor label;       ///< [n, L] i32: 0 background, 1.. classes, -1 not to be learnt
   Tensor box;         ///< [n, L, 4] f32: left, top, right, bottom distances; 0 in the background
   Tensor rays;        ///< [n, L, R] f32, likewise
   Tensor centerness;  ///< [n, L] f32, likewise
+  std::vector<std::vector<cpu::LabelObject>> objects;  ///< a list a picture
+  std::vector<uint8_t> ignored;                        ///< [n, L] 1: not to be learnt if background; or empty
   std::vector<PictureInfo> pictures;
   ObjectCounts counts;
   LoadTimes times;  ///< of its samples and its own
@@ -132,7 +138,8 @@ class PolarData {
   /// Error: `FILE: what is wrong`.
   PolarSample sample(int64_t index, int64_t epoch) const;
   /// The pictures with their targets, padded to a common size. Tensors on `host`, a device whose memory is the host's.
-  PolarBatch batch(std::span<const int64_t> indices, int64_t epoch, Device& host) const;
+  PolarBatch batch(std::span<const int64_t> indices, int64_t epoch, Device& host,
+                   TargetsOn targets = TargetsOn::host) const;
 
  private:
   struct Picture {
@@ -152,8 +159,9 @@ class PolarData {
   std::vector<int64_t> groups_[2];  // indices of portraits and of landscapes
 };
 
-/// Pads the samples to a common size and computes their targets on it.
-PolarBatch polar_batch(std::span<const PolarSample> samples, const PolarDataOptions& options, Device& host);
+/// Pads the samples to a common size and computes their targets on it, or leaves that to the device.
+PolarBatch polar_batch(std::span<const PolarSample> samples, const PolarDataOptions& options, Device& host,
+                       TargetsOn targets = TargetsOn::host);
 
 /// A picture as input of inference: [1, h, w, 3] f32, resized to the rule's first scale, normalised and padded.
 Tensor polar_input(const Image& picture, const PolarInputOptions& options, Device& host, PictureInfo& info);

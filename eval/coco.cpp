@@ -10,6 +10,7 @@
 #include "eval/coco_accumulate.h"
 #include "eval/coco_overlaps.h"
 #include "tensor/error.h"
+#include "tensor/fork_join.h"
 
 namespace az::eval {
 namespace {
@@ -40,10 +41,12 @@ class FirstError {
 template <class Scratch, class F>
 void parallel_items(size_t count, int threads, const F& f) {
   FirstError error;
+  ForkJoin order;
 #pragma omp parallel num_threads(threads > 0 ? threads : omp_get_max_threads())
   {
+    order.enter();
     Scratch scratch;
-#pragma omp for schedule(dynamic, 4)
+#pragma omp for schedule(dynamic, 4) nowait
     for (size_t i = 0; i < count; ++i) {
       try {
         f(i, scratch);
@@ -51,7 +54,9 @@ void parallel_items(size_t count, int threads, const F& f) {
         error.keep(i);
       }
     }
+    order.leave();
   }
+  order.join();
   error.rethrow();
 }
 

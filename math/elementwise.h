@@ -8,7 +8,7 @@
 
 namespace az::math {
 
-/// v as another of float, bf16 and double, rounded to nearest even; double to bf16 by way of float.
+/// v as another of float, bf16, f16 and double, rounded to nearest even; double to 16 bits by way of float.
 template <class To, class From>
 AZ_HD To cast(From v) {
   return static_cast<To>(static_cast<Wide<To>>(static_cast<Wide<From>>(v)));

@@ -19,6 +19,7 @@ uint64_t name_key(std::string_view name) {
 
 Tensor init_conv(const Builder& b, std::string_view name, Init init, int64_t k, int64_t r, int64_t c, int64_t groups) {
   const int64_t in = c / groups;
+  if (b.blank) return Tensor::empty({k, r, r, in}, DType::f32, b.device);
   const auto fan_in = static_cast<double>(in * r * r);
   const double fan_out = static_cast<double>(k * r * r);
   Rng rng(b.seed, Purpose::init, name_key(name));
@@ -30,12 +31,21 @@ Tensor init_conv(const Builder& b, std::string_view name, Init init, int64_t k, 
         return rng.uniform(-bound, bound);
       }
       case Init::normal_001: return rng.normal() * 0.01;
+      case Init::lecun_uniform: return rng.uniform(-1.0, 1.0) * std::sqrt(3 / fan_in);
+      case Init::uniform: return rng.uniform(-1.0, 1.0) / std::sqrt(fan_in);
     }
     return 0;
   };
   std::vector<float> values(static_cast<size_t>(k * r * r * in));
   for (float& v : values) v = static_cast<float>(draw());
   return Tensor::from(values, {k, r, r, in}, b.device);
+}
+
+Tensor init_bias(const Builder& b, std::string_view name, int64_t k, int64_t fan_in) {
+  Rng rng(b.seed, Purpose::init, name_key(name));
+  std::vector<float> values(static_cast<size_t>(k));
+  for (float& v : values) v = static_cast<float>(rng.uniform(-1.0, 1.0) / std::sqrt(static_cast<double>(fan_in)));
+  return Tensor::from(values, {k}, b.device);
 }
 
 }  // namespace az::nn

@@ -20,15 +20,26 @@ Conv2d::Conv2d(const Builder& b, const std::string& name, const Options& o)
     : options_{.stride = o.stride, .padding = o.padding, .dilation = o.dilation, .groups = o.groups},
       weight_(init_conv(b, name, o.init, o.out, o.kernel, o.in, o.groups)) {
   autograd::set_requires_grad(weight_, true);
-  if (o.bias) bias_ = leaf({o.out}, o.bias_value, b.device);
+  if (!o.bias) return;
+  bias_ = o.uniform_bias ? init_bias(b, name + ".bias", o.out, o.kernel * o.kernel * o.in / o.groups)
+                         : Tensor::full({o.out}, o.bias_value, DType::f32, b.device);
+  autograd::set_requires_grad(bias_, true);
 }
 
-Tensor Conv2d::forward(const Tensor& x, ops::Epilogue epilogue) const {
+ops::Epilogue Conv2d::with_bias(ops::Epilogue epilogue) const {
   if (bias_.defined()) {
     AZ_CHECK(!epilogue.bias.defined(), "conv2d: a bias of its own and one from outside");
     epilogue.bias = bias_;
   }
-  return ops::conv2d(x, weight_, options_, epilogue);
+  return epilogue;
+}
+
+Tensor Conv2d::forward(const Tensor& x, ops::Epilogue epilogue) const {
+  return ops::conv2d(x, weight_, options_, with_bias(std::move(epilogue)));
+}
+
+std::vector<Tensor> Conv2d::forward_levels(const std::vector<Tensor>& x, ops::Epilogue epilogue) const {
+  return ops::conv2d_levels(x, weight_, options_, with_bias(std::move(epilogue)));
 }
 
 void Conv2d::visit(Visitor& v) {
@@ -64,20 +75,33 @@ void Norm::fold() {
   folded_version_ = version;
 }
 
-Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, const Tensor& residual) {
+std::vector<Tensor> Norm::after_levels(const Conv2d& conv, const std::vector<Tensor>& levels, bool relu) {
+  std::vector<Tensor> y;
+  if (options_.kind == NormKind::group) {
+    y = conv.forward_levels(levels);
+    for (Tensor& t : y) t = ops::group_norm(std::move(t), weight_, bias_, options_.groups, options_.eps, relu);
+    return y;
+  }
+  for (const Tensor& level : levels) y.push_back(after(conv, level, relu));
+  return y;
+}
+
+Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, Tensor residual) {
   if (options_.kind == NormKind::group) {
     const bool last = !residual.defined();
-    const Tensor y = ops::group_norm(conv.forward(x), weight_, bias_, options_.groups, options_.eps, relu && last);
+    Tensor y = ops::group_norm(conv.forward(x), weight_, bias_, options_.groups, options_.eps, relu && last);
     if (last) return y;
     return relu ? ops::relu(ops::add(y, residual)) : ops::add(y, residual);
   }
-  if (options_.kind == NormKind::batch && training()) {
-    ops::count_up(num_batches_);
-    return ops::batch_norm(conv.forward(x), weight_, bias_, running_mean_, running_var_, true, options_.momentum,
+  // Fixed statistics with a learned affine map, as where a backbone is unfrozen but its statistics are not.
+  const bool learns = autograd::grad_enabled() && autograd::requires_grad(weight_);
+  if (options_.kind == NormKind::batch && (training() || learns)) {
+    if (training()) ops::count_up(num_batches_);
+    return ops::batch_norm(conv.forward(x), weight_, bias_, running_mean_, running_var_, training(), options_.momentum,
                            options_.eps, relu, residual);
   }
   fold();
-  return conv.forward(x, {.scale = scale_, .bias = shift_, .residual = residual, .relu = relu});
+  return conv.forward(x, {.scale = scale_, .bias = shift_, .residual = std::move(residual), .relu = relu});
 }
 
 }  // namespace az::nn

@@ -43,11 +43,12 @@ class ResNet::ResidualBlock final : public Module {
     }
   }
 
-  Tensor forward(const Tensor& x) {
-    const Tensor residual = shortcut_conv_ ? shortcut_norm_->after(*shortcut_conv_, x, false) : x;
-    Tensor y = x;
+  /// The residual is moved into the last convolution, which writes over it where nobody else holds it.
+  Tensor forward(Tensor x) {
+    Tensor residual = shortcut_conv_ ? shortcut_norm_->after(*shortcut_conv_, x, false) : x;
+    Tensor y = std::move(x);
     for (size_t i = 0; i < convs_.size(); ++i)
-      y = norms_[i]->after(*convs_[i], y, true, i + 1 == convs_.size() ? residual : Tensor());
+      y = norms_[i]->after(*convs_[i], y, true, i + 1 == convs_.size() ? std::move(residual) : Tensor());
     return y;
   }
 
@@ -106,14 +107,14 @@ ResNet::ResNet(const Builder& b, const ResNetOptions& o) : options_(o) {
 
 ResNet::~ResNet() = default;
 
-std::vector<Tensor> ResNet::forward(const Tensor& image) {
+std::vector<Tensor> ResNet::forward(const Tensor& image, size_t first) {
   Tensor x = image;
   for (size_t i = 0; i < stem_convs_.size(); ++i) x = stem_norms_[i]->after(*stem_convs_[i], x, true);
   if (options_.stem == Stem::one_7x7) x = ops::max_pool(x, 3, 2, 1);
   std::vector<Tensor> out;
   for (auto& stage : stages_) {
-    for (auto& block : stage) x = block->forward(x);
-    out.push_back(x);
+    for (auto& block : stage) x = block->forward(std::move(x));
+    out.push_back(out.size() < first ? Tensor() : x);
   }
   return out;
 }

@@ -38,7 +38,8 @@ class ResNet final : public Module {
   ResNet(const Builder& b, const ResNetOptions& options);
   ~ResNet() override;
 
-  std::vector<Tensor> forward(const Tensor& x);
+  /// Stages before `first` are not kept: their entries are undefined.
+  std::vector<Tensor> forward(const Tensor& x, size_t first = 0);
   void visit(Visitor& v) override;
   std::vector<int64_t> out_channels() const;
 

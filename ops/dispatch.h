@@ -14,10 +14,10 @@ inline void check_float(const char* op, const char* name, const Tensor& t) {
            name, t.str());
 }
 
-/// Error unless the tensor is defined and f32, bf16 or f64.
+/// Error unless the tensor is defined and f32, bf16, f16 or f64.
 inline void check_activation(const char* op, const char* name, const Tensor& t) {
-  AZ_CHECK(t.defined() && (t.dtype() == DType::f32 || t.dtype() == DType::bf16 || t.dtype() == DType::f64),
-           "{}: {} is {}, want f32, bf16 or f64", op, name, t.str());
+  AZ_CHECK(t.defined() && (t.dtype() == DType::f32 || is_half(t.dtype()) || t.dtype() == DType::f64),
+           "{}: {} is {}, want f32, bf16, f16 or f64", op, name, t.str());
 }
 
 /// Error unless kernels can count a map's rows, and the elements of a row, in 32 bits.
@@ -31,6 +31,9 @@ inline void check_same_device(const char* op, const Tensor& a, const Tensor& b) 
   AZ_CHECK(&a.device() == &b.device(), "{}: {} and {} are on different devices; move one with Tensor::to", op, a.str(),
            b.str());
 }
+
+/// Whether an op may write its result over `x`, which it took by value: on the CPU, where nobody else holds x.
+inline bool may_overwrite(const Tensor& x) { return x.is_only_owner() && x.device().kind() == DeviceKind::cpu; }
 
 /// Calls f(T{}) with the tensor's element type, for an op that runs on the host: float, or double for gradient checks.
 template <class F>
@@ -57,13 +60,23 @@ auto on_device(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
   }
 }
 
-/// The same where the op also takes bf16 on the CUDA device: T may be bf16 there.
+/// The same where the op also takes bf16 and f16 on the CUDA device: T may be either there.
 template <class Cpu, class Cuda>
-auto on_device_bf16(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
-  if constexpr (cuda::kBuilt)
+auto on_device_half(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
+  if constexpr (cuda::kBuilt) {
     if (t.device().kind() == DeviceKind::cuda && t.dtype() == DType::bf16)
       return cuda(cuda::device_of(t.device()), bf16{});
+    if (t.device().kind() == DeviceKind::cuda && t.dtype() == DType::f16)
+      return cuda(cuda::device_of(t.device()), f16{});
+  }
   return on_device(op, t, cpu, cuda);
+}
+
+/// The same where the op takes bf16 on the CPU too: T may be bf16 on both devices, f16 on the CUDA device.
+template <class Cpu, class Cuda>
+auto on_device_bf16(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
+  if (t.device().kind() == DeviceKind::cpu && t.dtype() == DType::bf16) return cpu(bf16{});
+  return on_device_half(op, t, cpu, cuda);
 }
 
 /// Calls cpu() or cuda(device) by the tensor's device, whatever its element type. `cuda` must be generic, as above.

@@ -5,6 +5,7 @@
 #include "cuda/library.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -18,18 +19,24 @@ int64_t rows(const Tensor& x, bool transposed) { return x.dim(transposed ? -1 : 
 int64_t columns(const Tensor& x, bool transposed) { return x.dim(transposed ? -2 : -1); }
 
 Tensor product(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
-  if (is_host_bf16(a))
+  if (is_host_half(a))
     return cast(product(cast(a.detached(), DType::f32), cast(b.detached(), DType::f32), transpose_a, transpose_b),
-                DType::bf16);
+                a.dtype());
   const math::MatmulShape shape{.batch = a.rank() == 3 ? a.dim(0) : 1,
                                 .m = rows(a, transpose_a),
                                 .n = columns(b, transpose_b),
                                 .k = columns(a, transpose_a),
                                 .transpose_a = transpose_a,
                                 .transpose_b = transpose_b};
+  const ProfileSpan span(a.device(), "matmul", [&] {
+    const auto count = static_cast<double>(shape.batch * shape.m * shape.n);
+    return detail(a, {.flops = 2 * count * static_cast<double>(shape.k),
+                      .bytes_read = bytes_of(a) + bytes_of(b),
+                      .bytes_written = count * static_cast<double>(dtype_bytes(a.dtype()))});
+  });
   const Shape out = a.rank() == 3 ? Shape{shape.batch, shape.m, shape.n} : Shape{shape.m, shape.n};
   Tensor y = Tensor::empty(out, a.dtype(), a.device());
-  on_device_bf16(
+  on_device_half(
       "matmul", a,
       [&](auto t) {
         using T = decltype(t);
@@ -61,6 +68,7 @@ struct MatmulNode final : Node {
       db = transpose_b ? product(dy[0], left, true, transpose_a) : product(left, dy[0], !transpose_a, false);
     return {da, db};
   }
+  Cost cost(const Grads&) const override { return {}; }  // product() reports it
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Normalisation, with the ReLU (and a residual sum) that follows it in the same pass. Maps are f32, bf16 or f64;
+// Normalisation, with the ReLU (and a residual sum) that follows it in the same pass. Maps are f32, bf16, f16 or f64;
 // parameters and running statistics f64 for an f64 x and f32 otherwise; statistics are taken in double.
 #pragma once
 
@@ -12,7 +12,8 @@ namespace az::ops {
 /// x        [n, h, w, c]; weight, bias [c]; groups divides c
 /// returns  [n, h, w, c]
 /// grad     x, weight, bias; keeps x, and recomputes the sign of y from it
-Tensor group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, int groups, double eps, bool relu);
+/// memory   without a gradient y takes the place of an x that is moved in and that nobody else holds (on the CPU)
+Tensor group_norm(Tensor x, const Tensor& weight, const Tensor& bias, int groups, double eps, bool relu);
 
 /// y = weight * (x - mean) / sqrt(var + eps) + bias (+ residual), then max(., 0) if `relu` (Ioffe & Szegedy, ICML
 /// 2015).

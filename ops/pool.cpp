@@ -5,6 +5,7 @@
 #include "cuda/pool.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -30,6 +31,12 @@ struct MaxPoolNode final : Node {
         });
     return {dx};
   }
+  Cost cost(const Grads& dy) const override {
+    const auto written = static_cast<double>(shape.images * shape.h_in * shape.w_in * shape.channels);
+    return {.flops = static_cast<double>(dy[0].numel()),
+            .bytes_read = bytes_of(dy[0]) + bytes_of(tap),
+            .bytes_written = written * static_cast<double>(dtype_bytes(dy[0].dtype()))};
+  }
 };
 
 }  // namespace
@@ -47,15 +54,23 @@ Tensor max_pool(const Tensor& x, int kernel, int stride, int padding) {
   AZ_CHECK(shape.h_in > 0 && shape.w_in > 0 && shape.h_out > 0 && shape.w_out > 0,
            "{}: no window of {} with padding {} fits into x {}", op, kernel, padding, x.str());
   check_map_size(op, x, shape.images * shape.h_in, shape.w_in * shape.channels);
-  if (is_host_bf16(x)) return cast(max_pool(cast(x, DType::f32), kernel, stride, padding), DType::bf16);
+  if (is_host_f16(x)) return cast(max_pool(cast(x, DType::f32), kernel, stride, padding), x.dtype());
+  const ProfileSpan span(x.device(), op, [&] {
+    const auto count = static_cast<double>(shape.images * shape.h_out * shape.w_out * shape.channels);
+    return detail(x, {.flops = count * kernel * kernel,
+                      .bytes_read = bytes_of(x),
+                      .bytes_written = count * static_cast<double>(dtype_bytes(x.dtype()) + 1)});
+  });
   const Shape out{shape.images, shape.h_out, shape.w_out, shape.channels};
   Tensor y = Tensor::empty(out, x.dtype(), x.device());
-  Tensor tap = Tensor::empty(out, DType::u8, x.device());
+  // Only backward reads the taps; the CUDA kernel always writes them.
+  const bool keeps_taps = x.device().kind() != DeviceKind::cpu || autograd::wants_record({x});
+  Tensor tap = keeps_taps ? Tensor::empty(out, DType::u8, x.device()) : Tensor();
   on_device_bf16(
       op, x,
       [&](auto t) {
         using T = decltype(t);
-        cpu::max_pool(x.data<T>(), y.mutable_data<T>(), tap.mutable_data<uint8_t>(), shape);
+        cpu::max_pool(x.data<T>(), y.mutable_data<T>(), keeps_taps ? tap.mutable_data<uint8_t>() : nullptr, shape);
       },
       [&](auto& device, auto t) {
         using T = decltype(t);

@@ -7,6 +7,7 @@
 #include "cuda/resize.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -14,6 +15,16 @@ namespace {
 using autograd::Grads;
 using autograd::Node;
 using math::Resize;
+
+/// Four products and three sums an output where neighbours are blended; the gradient reads and writes the other way.
+Cost resize_cost(Resize how, const math::ResizeShape& s, DType dtype, bool backward) {
+  const auto element = static_cast<double>(dtype_bytes(dtype));
+  const double in = element * static_cast<double>(s.images * s.h_in * s.w_in * s.channels);
+  const double out = element * static_cast<double>(s.images * s.h_out * s.w_out * s.channels);
+  return {.flops = how == Resize::nearest ? 0 : 7 * out / element,
+          .bytes_read = backward ? out : in,
+          .bytes_written = backward ? in : out};
+}
 
 struct ResizeNode final : Node {
   Resize how;
@@ -33,6 +44,7 @@ struct ResizeNode final : Node {
         });
     return {dx};
   }
+  Cost cost(const Grads& dy) const override { return resize_cost(how, shape, dy[0].dtype(), true); }
 };
 
 Tensor resized(const char* op, Resize how, const Tensor& x, int64_t h, int64_t w) {
@@ -41,8 +53,9 @@ Tensor resized(const char* op, Resize how, const Tensor& x, int64_t h, int64_t w
   AZ_CHECK(h > 0 && w > 0, "{}: cannot resize x {} to {} x {}; want a height and width of 1 or more", op, x.str(), h,
            w);
   check_map_size(op, x, x.dim(0) * std::max(x.dim(1), h), std::max(x.dim(2), w) * x.dim(3));
-  if (is_host_bf16(x)) return cast(resized(op, how, cast(x, DType::f32), h, w), DType::bf16);
+  if (is_host_f16(x)) return cast(resized(op, how, cast(x, DType::f32), h, w), x.dtype());
   const math::ResizeShape shape{x.dim(0), x.dim(1), x.dim(2), x.dim(3), h, w};
+  const ProfileSpan span(x.device(), op, [&] { return detail(x, resize_cost(how, shape, x.dtype(), false)); });
   Tensor y = Tensor::empty({shape.images, h, w, shape.channels}, x.dtype(), x.device());
   on_device_bf16(
       op, x,

@@ -1,4 +1,4 @@
-// Resizing of feature maps. f32, bf16 or f64. Coordinates are computed in f32, in f64 for f64, as PyTorch does.
+// Resizing of feature maps. f32, bf16, f16 or f64. Coordinates are computed in f32, in f64 for f64, as PyTorch does.
 #pragma once
 
 #include "tensor/tensor.h"

@@ -5,6 +5,7 @@
 #include "cuda/xcorr.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -12,6 +13,10 @@ namespace {
 using autograd::Grads;
 using autograd::Node;
 using autograd::Saved;
+
+double xcorr_flops(const math::XcorrShape& s) {
+  return 2.0 * static_cast<double>(s.images * s.h_out() * s.w_out() * s.channels * s.kh * s.kw);
+}
 
 struct XcorrNode final : Node {
   Saved search, kernel;
@@ -24,10 +29,16 @@ struct XcorrNode final : Node {
     if (needs(1)) grads[1] = kernel_gradient(dy[0]);
     return grads;
   }
+  Cost cost(const Grads& dy) const override {
+    return {
+        .flops = xcorr_flops(shape) * (int{needs(0)} + int{needs(1)}),
+        .bytes_read = bytes_of(dy[0]) + bytes_of(search.get(name())) + bytes_of(kernel.get(name())),
+        .bytes_written = bytes_of(search.get(name())) * int{needs(0)} + bytes_of(kernel.get(name())) * int{needs(1)}};
+  }
   Tensor search_gradient(const Tensor& dy) const {
     const Tensor& k = kernel.get(name());
     Tensor dx = Tensor::empty({shape.images, shape.h, shape.w, shape.channels}, dy.dtype(), dy.device());
-    on_device_bf16(
+    on_device_half(
         name(), dy,
         [&](auto t) {
           using T = decltype(t);
@@ -42,7 +53,7 @@ struct XcorrNode final : Node {
   Tensor kernel_gradient(const Tensor& dy) const {
     const Tensor& x = search.get(name());
     Tensor dk = Tensor::empty({shape.kernels(), shape.kh, shape.kw, shape.channels}, dy.dtype(), dy.device());
-    on_device_bf16(
+    on_device_half(
         name(), dy,
         [&](auto t) {
           using T = decltype(t);
@@ -60,9 +71,9 @@ struct XcorrNode final : Node {
 
 math::XcorrShape checked_shape(const char* op, const Tensor& search, const Tensor& kernel) {
   const auto is_float = [](const Tensor& t) {
-    return t.defined() && (t.dtype() == DType::f32 || t.dtype() == DType::f64 || t.dtype() == DType::bf16);
+    return t.defined() && (t.dtype() == DType::f32 || t.dtype() == DType::f64 || is_half(t.dtype()));
   };
-  AZ_CHECK(is_float(search) && search.rank() == 4, "{}: search is {}, want f32, f64 or bf16 [n, h, w, c]", op,
+  AZ_CHECK(is_float(search) && search.rank() == 4, "{}: search is {}, want f32, bf16, f16 or f64 [n, h, w, c]", op,
            search.str());
   AZ_CHECK(kernel.defined() && kernel.dtype() == search.dtype() && kernel.rank() == 4,
            "{}: kernel is {}, want {} [n or 1, kh, kw, c]", op, kernel.str(), dtype_name(search.dtype()));
@@ -92,11 +103,17 @@ math::XcorrShape checked_shape(const char* op, const Tensor& search, const Tenso
 Tensor xcorr_depthwise(const Tensor& search, const Tensor& kernel) {
   constexpr const char* kOp = "xcorr_depthwise";
   const math::XcorrShape shape = checked_shape(kOp, search, kernel);
-  if (is_host_bf16(search))
-    return cast(xcorr_depthwise(cast(search, DType::f32), cast(kernel, DType::f32)), DType::bf16);
+  if (is_host_half(search))
+    return cast(xcorr_depthwise(cast(search, DType::f32), cast(kernel, DType::f32)), search.dtype());
+  const ProfileSpan span(search.device(), kOp, [&] {
+    const auto written = static_cast<double>(shape.images * shape.h_out() * shape.w_out() * shape.channels);
+    return detail(search, {.flops = xcorr_flops(shape),
+                           .bytes_read = bytes_of(search) + bytes_of(kernel),
+                           .bytes_written = written * static_cast<double>(dtype_bytes(search.dtype()))});
+  });
   Tensor y =
       Tensor::empty({shape.images, shape.h_out(), shape.w_out(), shape.channels}, search.dtype(), search.device());
-  on_device_bf16(
+  on_device_half(
       kOp, search,
       [&](auto t) {
         using T = decltype(t);

@@ -1,4 +1,4 @@
-// Depthwise cross-correlation, the heart of Siamese trackers. f32, f64 or bf16.
+// Depthwise cross-correlation, the heart of Siamese trackers. f32, bf16, f16 or f64.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -10,7 +10,7 @@ namespace az::ops {
 ///
 /// search   [n, h, w, c]
 /// kernel   [n, kh, kw, c], one an image (the exemplar's feature), or [1, kh, kw, c] for all; kh <= h, kw <= w
-/// returns  [n, h - kh + 1, w - kw + 1, c]; sums in f32 for f32 and bf16
+/// returns  [n, h - kh + 1, w - kw + 1, c]; sums in f32 for all but f64
 /// grad     both; a shared kernel takes the sum over the images
 /// source   SiamRPN++ (CVPR 2019), section 3.3; SiamMask's conv2d_dw_group
 Tensor xcorr_depthwise(const Tensor& search, const Tensor& kernel);

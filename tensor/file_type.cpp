@@ -48,8 +48,8 @@ int64_t file_type_bytes(FileType type) {
 DType tensor_dtype(FileType type) {
   switch (type) {
     case FileType::f64: return DType::f64;
-    case FileType::f32:
-    case FileType::f16: return DType::f32;
+    case FileType::f32: return DType::f32;
+    case FileType::f16: return DType::f16;
     case FileType::bf16: return DType::bf16;
     case FileType::i64: return DType::i64;
     case FileType::i32:
@@ -62,10 +62,15 @@ DType tensor_dtype(FileType type) {
   fail("file type {} is unknown", static_cast<int>(type));
 }
 
+bool keeps_bytes(FileType type) {
+  return file_type_bytes(type) == dtype_bytes(tensor_dtype(type)) && type != FileType::boolean;
+}
+
 FileType file_type_of(DType dtype) {
   switch (dtype) {
     case DType::f32: return FileType::f32;
     case DType::bf16: return FileType::bf16;
+    case DType::f16: return FileType::f16;
     case DType::f64: return FileType::f64;
     case DType::i32: return FileType::i32;
     case DType::i64: return FileType::i64;
@@ -76,7 +81,6 @@ FileType file_type_of(DType dtype) {
 
 void widen_elements(FileType type, const char* from, int64_t count, void* to) {
   switch (type) {
-    case FileType::f16: return convert_elements<float, uint16_t>(from, count, to, half_to_float);
     case FileType::i16: return cast_elements<int32_t, int16_t>(from, count, to);
     case FileType::u16: return cast_elements<int32_t, uint16_t>(from, count, to);
     case FileType::i8: return cast_elements<int32_t, int8_t>(from, count, to);
@@ -91,7 +95,7 @@ void widen_elements(FileType type, const char* from, int64_t count, void* to) {
 Tensor tensor_from_file(FileType type, const char* from, const Shape& shape, Device& device) {
   const DType dtype = tensor_dtype(type);
   Tensor tensor = Tensor::empty(shape, dtype, device);
-  if (file_type_bytes(type) == dtype_bytes(dtype) && type != FileType::boolean) {
+  if (keeps_bytes(type)) {
     device.copy_from_host(tensor.mutable_raw(), from, tensor.bytes());
     return tensor;
   }

@@ -13,9 +13,9 @@ namespace {
 
 template <class To, class From>
 To convert(From value) {
-  if constexpr (std::is_same_v<To, bf16>) {
-    return bf16(convert<float>(value));
-  } else if constexpr (std::is_same_v<From, bf16>) {
+  if constexpr (is_half_type<To>) {
+    return To(convert<float>(value));
+  } else if constexpr (is_half_type<From>) {
     return convert<To>(static_cast<float>(value));
   } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
     if (std::isnan(value)) return 0;
@@ -36,6 +36,7 @@ auto with_type(DType dtype, F&& f) {
   switch (dtype) {
     case DType::f32: return f(float{});
     case DType::bf16: return f(bf16{});
+    case DType::f16: return f(f16{});
     case DType::f64: return f(double{});
     case DType::i32: return f(int32_t{});
     case DType::i64: return f(int64_t{});

@@ -16,6 +16,7 @@ const char* storage_class(DType dtype) {
   switch (dtype) {
     case DType::f32: return "FloatStorage";
     case DType::bf16: return "BFloat16Storage";
+    case DType::f16: return "HalfStorage";
     case DType::f64: return "DoubleStorage";
     case DType::i32: return "IntStorage";
     case DType::i64: return "LongStorage";

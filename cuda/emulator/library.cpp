@@ -1,6 +1,6 @@
 // Stand-ins for cuDNN and cuBLAS on the emulated device: the CPU's convolution and matrix product, queued on the
-// emulated stream, so that a captured graph replays them. bf16 is widened, computed in f32 and rounded once; f64, and
-// all of an exact device, is the plain loops with double sums.
+// emulated stream, so that a captured graph replays them. bf16 and f16 are widened, computed in f32 and rounded once;
+// f64, and all of an exact device, is the plain loops with double sums.
 #include "cuda/library.h"
 
 #include <algorithm>
@@ -14,14 +14,14 @@
 namespace az::cuda {
 namespace {
 
-/// Values as the host computes with them: the array itself, or bf16 widened.
+/// Values as the host computes with them: the array itself, or bf16 or f16 widened.
 template <class T>
 class Wider {
  public:
   Wider(const T* values, int64_t count) : values_(values) {
     if constexpr (kCopies) {
       if (values) copy_.resize(static_cast<size_t>(count));
-      std::transform(values, values + copy_.size(), copy_.begin(), [](bf16 v) { return static_cast<float>(v); });
+      std::transform(values, values + copy_.size(), copy_.begin(), [](T v) { return static_cast<float>(v); });
     }
   }
   const Wide<T>* get() const {
@@ -30,7 +30,7 @@ class Wider {
   }
 
  private:
-  static constexpr bool kCopies = std::is_same_v<T, bf16>;
+  static constexpr bool kCopies = is_half_type<T>;
   const T* values_;
   std::vector<Wide<T>> copy_;
 };
@@ -43,7 +43,7 @@ class Rounded {
     if constexpr (kCopies) copy_.resize(static_cast<size_t>(count));
   }
   ~Rounded() {
-    if constexpr (kCopies) std::transform(copy_.begin(), copy_.end(), values_, [](float v) { return bf16(v); });
+    if constexpr (kCopies) std::transform(copy_.begin(), copy_.end(), values_, [](float v) { return T(v); });
   }
   Rounded(const Rounded&) = delete;
   Rounded& operator=(const Rounded&) = delete;
@@ -53,7 +53,7 @@ class Rounded {
   }
 
  private:
-  static constexpr bool kCopies = std::is_same_v<T, bf16>;
+  static constexpr bool kCopies = is_half_type<T>;
   T* values_;
   std::vector<Wide<T>> copy_;
 };
@@ -63,6 +63,7 @@ class Rounded {
 struct Library::Parts {
   Stream& stream;
   cpu::CpuDevice host;
+  bool tf32 = false;  // kept to be asked for: the host has no such products
 
   Parts(Stream& s, bool exact) : stream(s), host(exact) {}
 };
@@ -116,8 +117,9 @@ void Library::matmul(const MatmulShape& shape, const T* a, const T* b, T* y) {
   });
 }
 
+void Library::allow_tf32(bool allowed) { parts_->tf32 = allowed && !parts_->host.exact(); }
+bool Library::tf32() const { return parts_->tf32; }
 // Nothing to choose: oneDNN chooses for itself.
-void Library::allow_tf32(bool) {}
 void Library::tune(bool) {}
 void Library::save_plans(const std::string&) const {}
 void Library::load_plans(const std::string&) {}
@@ -129,6 +131,7 @@ void Library::load_plans(const std::string&) {}
   template void Library::matmul(const MatmulShape&, const T*, const T*, T*);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)
+AZ_INSTANTIATE(f16)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE
 

@@ -35,7 +35,7 @@ struct Instance {
 };
 
 struct DetectorOptions {
-  DType activations = DType::f32;  ///< or bf16
+  DType activations = DType::f32;  ///< or bf16, f16
   bool graphs = true;              ///< on a CUDA device: capture and replay
 };
 

@@ -79,17 +79,22 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "metrics",
                                              "convert",
                                              "bench",
+                                             "profile",
                                              "report",
                                              "synth",
                                              "info",
                                              "synth coco",
                                              "metrics coco",
+                                             "metrics vot",
+                                             "metrics otb",
                                              "convert labelme2coco",
                                              "convert voc2coco",
                                              "bench polarmask-r50",
                                              "bench labels",
                                              "bench peak",
                                              "bench kernels",
+                                             "bench overhead",
+                                             "bench scaling",
                                              "bench coco-eval",
                                              "bench loader"};
   const std::string overview = azimuth("--help").output;
@@ -176,6 +181,25 @@ TEST_CASE("a device that is not there is one line") {
   check_fails(fmt::format("train {} --device tpu --out {}", kTiny, out), "--device tpu: want auto, cpu or cuda");
 }
 
+TEST_CASE("a dtype that is none, or that does not train, is one line") {
+  TemporaryFolder folder;
+  const std::string out = quoted(folder.path() / "out");
+  const char* want = "--dtype f8: want auto, f32, bf16 or f16";
+  check_fails(fmt::format("train {} --dtype f8 --out {}", kTiny, out), want);
+  check_fails("bench polarmask-r50 infer --dtype f8", want);
+  check_fails("bench peak --dtype f8", want);
+  const char* advice = "train with --dtype bf16";
+  check_fails(fmt::format("train {} --dtype f16 --out {}", kTiny, out), advice);
+  check_fails("bench polarmask-r50 train --dtype f16", advice);
+}
+
+TEST_CASE("--tf32 is the CUDA device's, and not for exact sums") {
+  check_fails(fmt::format("train {} --device cpu --tf32 --out /nowhere", kTiny),
+              "--tf32: cpu computes f32 products in f32; leave it out, or use --device cuda without --exact");
+  if (!cuda()) return;
+  check_fails("bench polarmask-r50 infer --size 32x32 --device cuda --exact --tf32", "without --exact");
+}
+
 TEST_CASE("a run trains, is evaluated, predicts and is reported; its folder is not overwritten") {
   const Run& run = small_run();
   CAPTURE(run.first_output);
@@ -187,6 +211,7 @@ TEST_CASE("a run trains, is evaluated, predicts and is reported; its folder is n
   const ShellResult scored = azimuth("eval --json --no-ceiling " + with_weights + " 2>/dev/null");
   CHECK(scored.status == 0);
   CHECK(contains(scored.output, "\"segm\":{\"AP\":"));
+  CHECK(azimuth("eval --dtype f16 --no-ceiling " + with_weights).status == 0);
   const ShellResult reported = azimuth("report " + run.run);
   CAPTURE(reported.output);
   CHECK(reported.status == 0);

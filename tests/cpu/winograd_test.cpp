@@ -4,17 +4,23 @@
 #include <doctest/doctest.h>
 #include <omp.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
 #include "math/winograd.h"
+#include "tensor/dtype.h"
 #include "tensor/error.h"
 #include "tensor/rng.h"
 
 using namespace az;
 using cpu::ConvEpilogue;
 using cpu::ConvShape;
+using cpu::WinogradCall;
+using cpu::ConvMaps;
 using cpu::WinogradSimd;
+using cpu::WinogradTile;
 using cpu::WinogradWeights;
 
 namespace {
@@ -28,9 +34,11 @@ std::vector<float> normal(int64_t count, double scale, uint64_t seed) {
 
 std::vector<double> wide(const std::vector<float>& v) { return {v.begin(), v.end()}; }
 
-ConvShape shape(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k) {
-  return {.n = n, .h = h, .w = w, .c = c, .k = k, .r = 3, .s = 3, .stride = 1, .padding = 1};
+ConvShape shape(int64_t n, int64_t h, int64_t w, int64_t c, int64_t k, int64_t dilation = 1) {
+  return {.n = n, .h = h, .w = w, .c = c, .k = k, .r = 3, .s = 3, .padding = dilation, .dilation = dilation};
 }
+
+constexpr WinogradTile kTiles[] = {WinogradTile::two, WinogradTile::four};
 
 std::vector<WinogradSimd> instruction_sets() {
   if (cpu::winograd_simd() == WinogradSimd::none) return {};
@@ -72,14 +80,14 @@ struct Guarded {
 };
 
 /// relu(conv(x, w * scale) + bias + residual), or the sums alone.
-std::vector<float> run(WinogradSimd simd, const Inputs& in, bool full) {
+std::vector<float> run(WinogradSimd simd, const Inputs& in, bool full, WinogradTile tile = WinogradTile::four) {
   HugeBuffer packed, scratch;
   cpu::winograd_pack(simd, WinogradWeights::forward, in.d.c, in.d.k, in.w.data(), full ? in.scale.data() : nullptr,
-                     packed.reserve(cpu::winograd_packed_count(simd, in.d.c, in.d.k)));
+                     packed.reserve(cpu::winograd_packed_count(simd, in.d.c, in.d.k, tile)), tile);
   Guarded y(full ? in.residual : std::vector<float>(static_cast<size_t>(in.d.y_count())));
   const ConvEpilogue after =
       full ? ConvEpilogue{in.bias.data(), y.data(), true} : ConvEpilogue{};  // the residual lies where y goes
-  cpu::winograd_forward(simd, in.d, in.x.data(), packed.data(), after, scratch, y.data());
+  cpu::winograd_forward(simd, in.d, in.x.data(), packed.data(), after, scratch, y.data(), tile);
   CHECK(y.intact());
   return y.values();
 }
@@ -108,77 +116,168 @@ Deviation deviation(const std::vector<float>& got, const std::vector<double>& wa
   return {std::sqrt(square / static_cast<double>(got.size()) / 2), worst / std::sqrt(2.0)};
 }
 
-/// Roundings add up like the root of the number of products. Seen: 0.9e-7 times that of the channels.
-double rms_bound(int64_t channels) { return 1.2e-7 * std::sqrt(9 + static_cast<double>(channels)); }
+/// Roundings add up like the root of the number of products. Seen: 0.9e-7 times that of the channels; F(2x2) a third.
+double rms_bound(int64_t channels, WinogradTile tile) {
+  return (tile == WinogradTile::four ? 1.2e-7 : 0.5e-7) * std::sqrt(9 + static_cast<double>(channels));
+}
 
 }  // namespace
 
-TEST_CASE("the matrices are a 3x3 convolution of a tile") {
-  constexpr auto g = math::Winograd4x4::weight_matrix();
-  constexpr auto b = math::Winograd4x4::input_matrix();
-  constexpr auto a = math::Winograd4x4::output_matrix();
-  // In one dimension: sum over the points p of A[p][o] G[p][t] B[p][i] is 1 where i = o + t, else 0.
-  for (size_t o = 0; o < 4; ++o)
+/// In one dimension: sum over the points p of A[p][o] G[p][t] B[p][i] is 1 where i = o + t, else 0.
+template <class Tile>
+void check_matrices() {
+  constexpr auto g = Tile::weight_matrix();
+  constexpr auto b = Tile::input_matrix();
+  constexpr auto a = Tile::output_matrix();
+  for (size_t o = 0; o < Tile::kOut; ++o)
     for (size_t t = 0; t < 3; ++t)
-      for (size_t i = 0; i < 6; ++i) {
+      for (size_t i = 0; i < Tile::kIn; ++i) {
         double sum = 0;
-        for (size_t p = 0; p < 6; ++p) sum += a[p][o] * g[p][t] * b[p][i];
+        for (size_t p = 0; p < Tile::kIn; ++p) sum += a[p][o] * g[p][t] * b[p][i];
         CHECK(sum == doctest::Approx(i == o + t ? 1.0 : 0.0).epsilon(1e-14));
       }
+}
+
+TEST_CASE("the matrices are a 3x3 convolution of a tile") {
+  check_matrices<math::Winograd4x4>();
+  check_matrices<math::Winograd2x2>();
 }
 
 TEST_CASE("Winograd agrees with double sums, on and off its tiles and vectors") {
   const std::vector<std::pair<int64_t, int64_t>> maps = {{1, 1}, {4, 4}, {5, 3}, {1, 9}, {33, 17}};
   const std::vector<std::pair<int64_t, int64_t>> channels = {{1, 1},   {3, 31},  {16, 64}, {31, 16},
                                                              {64, 36}, {8, 257}, {257, 8}};
+  for (const auto& [h, w] : maps)
+    for (const auto& [c, k] : channels)
+      for (const bool full : {false, true}) {
+        const Inputs in(shape(h == 5 ? 2 : 1, h, w, c, k));
+        const auto want = reference(in, full);
+        for (const WinogradSimd simd : instruction_sets())
+          for (const WinogradTile tile : kTiles) {
+            CAPTURE(static_cast<int>(simd));
+            CAPTURE(static_cast<int>(tile));
+            CAPTURE(h);
+            CAPTURE(w);
+            CAPTURE(c);
+            CAPTURE(k);
+            CAPTURE(full);
+            const Deviation e = deviation(run(simd, in, full, tile), want);
+            CHECK(e.rms < rms_bound(c, tile));
+            CHECK(e.worst < 10 * rms_bound(c, tile));
+          }
+      }
+}
+
+TEST_CASE("a dilated convolution is one of every d-th row and column") {
+  // Maps smaller than the dilation, and sizes on and off its multiples.
+  for (const auto& [h, w, dilation] :
+       std::vector<std::array<int64_t, 3>>{{1, 1, 2}, {3, 2, 4}, {16, 8, 2}, {23, 37, 4}, {9, 31, 3}}) {
+    const Inputs in(shape(2, h, w, 17, 19, dilation));
+    REQUIRE(cpu::winograd_fits(in.d));
+    const auto want = reference(in, true);
+    for (const WinogradSimd simd : instruction_sets())
+      for (const WinogradTile tile : kTiles) {
+        CAPTURE(dilation);
+        CAPTURE(h);
+        CAPTURE(w);
+        CHECK(deviation(run(simd, in, true, tile), want).rms < rms_bound(17, tile));
+      }
+  }
+}
+
+TEST_CASE("maps of several sizes in one call give what they give alone") {
+  const std::vector<std::pair<int64_t, int64_t>> sizes = {{25, 31}, {13, 16}, {7, 8}, {1, 1}};
+  std::vector<Inputs> levels;
+  for (const auto& [h, w] : sizes) levels.emplace_back(shape(2, h, w, 33, 40));
   for (const WinogradSimd simd : instruction_sets())
-    for (const auto& [h, w] : maps)
-      for (const auto& [c, k] : channels)
-        for (const bool full : {false, true}) {
-          CAPTURE(static_cast<int>(simd));
-          CAPTURE(h);
-          CAPTURE(w);
-          CAPTURE(c);
-          CAPTURE(k);
-          CAPTURE(full);
-          const Inputs in(shape(h == 5 ? 2 : 1, h, w, c, k));
-          const Deviation e = deviation(run(simd, in, full), reference(in, full));
-          CHECK(e.rms < rms_bound(c));
-          CHECK(e.worst < 10 * rms_bound(c));
-        }
+    for (const WinogradTile tile : kTiles) {
+      HugeBuffer packed, scratch;
+      const Inputs& first = levels[0];  // all have the same weights, scale and bias
+      cpu::winograd_pack(simd, WinogradWeights::forward, 33, 40, first.w.data(), first.scale.data(),
+                         packed.reserve(cpu::winograd_packed_count(simd, 33, 40, tile)), tile);
+      std::vector<Guarded> y;
+      std::vector<ConvMaps<float>> maps;
+      for (const Inputs& in : levels) y.emplace_back(std::vector<float>(static_cast<size_t>(in.d.y_count())));
+      for (size_t i = 0; i < levels.size(); ++i)
+        maps.push_back({2, levels[i].d.h, levels[i].d.w, levels[i].x.data(), levels[i].residual.data(), y[i].data()});
+      cpu::winograd_forward(WinogradCall<float>{.simd = simd,
+                                                .tile = tile,
+                                                .c = 33,
+                                                .k = 40,
+                                                .packed = packed.data(),
+                                                .bias = first.bias.data(),
+                                                .relu = true,
+                                                .maps = maps},
+                            scratch);
+      for (size_t i = 0; i < levels.size(); ++i) {
+        CHECK(y[i].intact());
+        CHECK(y[i].values() == run(simd, levels[i], true, tile));
+      }
+    }
+}
+
+TEST_CASE("bf16 maps are widened, and the result is rounded once") {
+  for (const ConvShape& d : {shape(1, 9, 10, 16, 32), shape(2, 5, 7, 19, 37)}) {
+    Inputs in(d);
+    for (auto* values : {&in.x, &in.residual})
+      for (float& v : *values) v = static_cast<float>(bf16(v));
+    const auto narrow = [](const std::vector<float>& from) {
+      std::vector<bf16> to(from.size());
+      std::ranges::transform(from, to.begin(), [](float v) { return bf16(v); });
+      return to;
+    };
+    const auto x = narrow(in.x);
+    for (const WinogradSimd simd : instruction_sets())
+      for (const WinogradTile tile : kTiles) {
+        HugeBuffer packed, scratch;
+        cpu::winograd_pack(simd, WinogradWeights::forward, d.c, d.k, in.w.data(), in.scale.data(),
+                           packed.reserve(cpu::winograd_packed_count(simd, d.c, d.k, tile)), tile);
+        auto y = narrow(in.residual);
+        y.resize(y.size() + 32, bf16(-1.0F));
+        cpu::winograd_forward(simd, d, x.data(), packed.data(), {in.bias.data(), y.data(), true}, scratch, y.data(),
+                              tile);
+        const auto want = narrow(run(simd, in, true, tile));
+        for (size_t i = 0; i < want.size(); ++i) CHECK(y[i].bits == want[i].bits);
+        for (size_t i = want.size(); i < y.size(); ++i) CHECK(y[i].bits == bf16(-1.0F).bits);
+      }
+  }
 }
 
 TEST_CASE("AVX2, AVX-512 and any number of threads give the same bits") {
   const int threads = omp_get_max_threads();
   // Few tiles, which all threads share, and many, of which each thread takes its own.
-  for (const ConvShape& d : {shape(1, 13, 21, 33, 40), shape(2, 70, 75, 9, 33)}) {
-    const Inputs in(d);
-    std::vector<std::vector<float>> results;
-    for (const WinogradSimd simd : instruction_sets())
-      for (const int count : {1, 2, 3}) {
-        omp_set_num_threads(count);
-        results.push_back(run(simd, in, true));
-      }
-    omp_set_num_threads(threads);
-    for (const auto& r : results) CHECK(r == results.front());
-  }
+  for (const ConvShape& d : {shape(1, 13, 21, 33, 40), shape(2, 70, 75, 9, 33), shape(1, 19, 23, 20, 24, 2)})
+    for (const WinogradTile tile : kTiles) {
+      const Inputs in(d);
+      std::vector<std::vector<float>> results;
+      for (const WinogradSimd simd : instruction_sets())
+        for (const int count : {1, 2, 3}) {
+          omp_set_num_threads(count);
+          results.push_back(run(simd, in, true, tile));
+        }
+      omp_set_num_threads(threads);
+      for (const auto& r : results) CHECK(r == results.front());
+    }
 }
 
 TEST_CASE("rotated weights give the data gradient") {
-  for (const WinogradSimd simd : instruction_sets())
-    for (const ConvShape& d : {shape(1, 7, 6, 17, 35), shape(2, 9, 12, 40, 5)}) {
-      const Inputs in(d);
-      const std::vector<float>& dy = in.residual;
-      std::vector<double> want(static_cast<size_t>(d.x_count()));
-      cpu::conv_backward_data_plain(d, wide(dy).data(), wide(in.w).data(), wide(in.scale).data(), want.data());
-      HugeBuffer packed, scratch;
-      cpu::winograd_pack(simd, WinogradWeights::backward_data, d.c, d.k, in.w.data(), in.scale.data(),
-                         packed.reserve(cpu::winograd_packed_count(simd, d.k, d.c)));
-      Guarded dx(std::vector<float>(static_cast<size_t>(d.x_count())));
-      cpu::winograd_forward(simd, shape(d.n, d.h, d.w, d.k, d.c), dy.data(), packed.data(), {}, scratch, dx.data());
-      CHECK(dx.intact());
-      CHECK(deviation(dx.values(), want).rms < rms_bound(d.k));
-    }
+  for (const ConvShape& d : {shape(1, 7, 6, 17, 35), shape(2, 9, 12, 40, 5), shape(1, 11, 14, 8, 24, 4)}) {
+    const Inputs in(d);
+    const std::vector<float>& dy = in.residual;
+    std::vector<double> want(static_cast<size_t>(d.x_count()));
+    cpu::conv_backward_data_plain(d, wide(dy).data(), wide(in.w).data(), wide(in.scale).data(), want.data());
+    for (const WinogradSimd simd : instruction_sets())
+      for (const WinogradTile tile : kTiles) {
+        HugeBuffer packed, scratch;
+        cpu::winograd_pack(simd, WinogradWeights::backward_data, d.c, d.k, in.w.data(), in.scale.data(),
+                           packed.reserve(cpu::winograd_packed_count(simd, d.k, d.c, tile)), tile);
+        Guarded dx(std::vector<float>(static_cast<size_t>(d.x_count())));
+        cpu::winograd_forward(simd, shape(d.n, d.h, d.w, d.k, d.c, d.dilation), dy.data(), packed.data(), {}, scratch,
+                              dx.data(), tile);
+        CHECK(dx.intact());
+        CHECK(deviation(dx.values(), want).rms < rms_bound(d.k, tile));
+      }
+  }
 }
 
 TEST_CASE("the error stays within three times direct convolution's") {
@@ -215,9 +314,10 @@ TEST_CASE("the device chooses Winograd by the shape, unless it is turned off") {
   CHECK(forward() != run(cpu::winograd_simd(), in, true));
 }
 
-TEST_CASE("Winograd is for 3x3 with stride 1 and padding 1") {
+TEST_CASE("Winograd is for 3x3 with stride 1 and padding equal to the dilation") {
   ConvShape d = shape(1, 8, 8, 16, 16);
   CHECK(cpu::winograd_fits(d));
+  CHECK(cpu::winograd_fits(shape(1, 8, 8, 16, 16, 4)));
   for (auto ConvShape::*field : {&ConvShape::r, &ConvShape::s, &ConvShape::stride, &ConvShape::padding,
                                  &ConvShape::dilation, &ConvShape::groups}) {
     ConvShape other = d;
@@ -226,8 +326,10 @@ TEST_CASE("Winograd is for 3x3 with stride 1 and padding 1") {
   }
   d.stride = 2;
   HugeBuffer scratch;
-  CHECK_THROWS_WITH_AS(cpu::winograd_forward(cpu::winograd_simd(), d, nullptr, nullptr, {}, scratch, nullptr),
-                       "conv2d: Winograd is for 3x3 with stride 1, padding 1, no dilation and no groups", az::Error);
+  float* none = nullptr;
+  CHECK_THROWS_WITH_AS(cpu::winograd_forward(cpu::winograd_simd(), d, none, nullptr, {}, scratch, none),
+                       "conv2d: Winograd is for 3x3 with stride 1, padding equal to the dilation and no groups",
+                       az::Error);
   // Nothing to do is no error.
-  cpu::winograd_forward(cpu::winograd_simd(), shape(0, 8, 8, 16, 16), nullptr, nullptr, {}, scratch, nullptr);
+  cpu::winograd_forward(cpu::winograd_simd(), shape(0, 8, 8, 16, 16), none, nullptr, {}, scratch, none);
 }

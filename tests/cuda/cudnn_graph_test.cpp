@@ -55,7 +55,7 @@ TEST_CASE("cuDNN has a deterministic plan for every pass of our convolutions") {
   if (!has_cudnn()) return;
   const Descriptor properties = h100();
   for (const math::ConvShape& shape : kShapes)
-    for (const DType dtype : {DType::f32, DType::bf16})
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16})
       for (const ConvPass pass : {ConvPass::forward, ConvPass::backward_data, ConvPass::backward_weights}) {
         const bool after = pass == ConvPass::forward;
         const PlanKey key{

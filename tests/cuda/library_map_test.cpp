@@ -98,18 +98,20 @@ TEST_CASE("alignment is the least of the pointers'") {
 }
 
 TEST_CASE("engines are taken for the same bits each time and full sums") {
-  PlanKey f32 = kKey, tf32 = kKey;
+  PlanKey f32 = kKey, tf32 = kKey, f16 = kKey;
   f32.dtype = tf32.dtype = DType::f32;
   tf32.tf32 = true;
+  f16.dtype = DType::f16;
   CHECK(acceptable({}, kKey));
   CHECK(acceptable({}, f32));
   CHECK(acceptable({.tensor_core = true}, kKey));
+  CHECK(acceptable({.tensor_core = true}, f16));
   CHECK_FALSE(acceptable({.tensor_core = true}, f32));
   CHECK(acceptable({.tensor_core = true, .down_converts = true}, tf32));
   CHECK_FALSE(acceptable({.down_converts = true}, kKey));
-  for (const PlanKey& key : {kKey, f32, tf32}) {
+  for (const PlanKey& key : {kKey, f32, tf32, f16}) {
     CHECK_FALSE(acceptable({.nondeterministic = true}, key));
-    CHECK_FALSE(acceptable({.reduces_in_bf16 = true}, key));
+    CHECK_FALSE(acceptable({.reduced_sums = true}, key));
     CHECK_FALSE(acceptable({.transforms = true}, key));
   }
 }
@@ -122,6 +124,8 @@ TEST_CASE("a graph that does everything comes first") {
   key = kKey;
   key.pass = ConvPass::backward_weights;
   CHECK(graph_forms(key) == std::vector<GraphForm>{{true, DType::f32}, {true, DType::bf16}});
+  key.dtype = DType::f16;
+  CHECK(graph_forms(key) == std::vector<GraphForm>{{true, DType::f32}, {true, DType::f16}});
   key.dtype = DType::f32;
   CHECK(graph_forms(key) == std::vector<GraphForm>{{true, DType::f32}});
 }

@@ -158,14 +158,13 @@ TEST_CASE("gpu_check says what it would run, and that there is no GPU") {
   CHECK(none.status == 1);
   CHECK(none.output == "error: gpu_check: no NVIDIA driver or no GPU on this machine (nvidia-smi names none)\n");
 
-  const ShellResult plan = stage.run("scripts/gpu_check --dry-run --peer peer.py --rounds 2");
+  const ShellResult plan = stage.run("scripts/gpu_check --dry-run --peers peers --rounds 2");
   CHECK(plan.status == 0);
   for (const char* part :
        {"tests/test_ops\n", "tests/test_cuda\n", "tests/test_nn\n", "tests/test_models\n", "tests/test_train\n",
         "tests/golden_polarmask\n", "--tool memcheck", "--tool racecheck", "--tool initcheck", "--tool synccheck",
-        "tool_device_outputs compare", "bench kernels --device cuda", "bench polarmask-r50 infer --size 800x1333",
-        "bench polarmask-r50 train --size 800x1333 --batch 16 --device cuda --dtype bf16",
-        "peer.py polarmask-r50 train --size 800x1333 --batch 16 --device cuda --dtype bf16 --layouts nhwc --compile"}) {
+        "tool_device_outputs compare", "bench kernels --device cuda", "python3 bench/run --device cuda --azimuth",
+        "--rounds 2", "--peers peers"}) {
     CAPTURE(part);
     CHECK(contains(plan.output, part));
   }
@@ -177,12 +176,13 @@ TEST_CASE("gpu_check says what it would run, and that there is no GPU") {
 TEST_CASE("gpu_check goes on after a stage that failed, and counts") {
   const Stage stage;
   write_program(stage.bin / "nvidia-smi", "echo 'NVIDIA H100'\n");
-  write_program(stage.folder.path() / "built" / "azimuth", "echo \"$*\" >>calls; [[ $2 != kernels ]]\n");
+  write_program(stage.bin / "python3", "echo \"$*\" >>calls\n");
+  write_program(stage.folder.path() / "built" / "azimuth", "[[ $2 != kernels ]]\n");
   const ShellResult checked = stage.run("scripts/gpu_check --build built --only kernels --only model --rounds 1");
   CHECK(checked.status == 1);
-  CHECK(last_line(checked.output) == "3 stages passed, 1 failed: kernels");
+  CHECK(last_line(checked.output) == "2 stages passed, 1 failed: kernels");
   const std::string calls = read_file(stage.folder.path() / "calls");
-  CHECK(contains(calls, "bench polarmask-r50 train"));  // after the failure
+  CHECK(contains(calls, "bench/run --device cuda"));  // after the failure
   const fs::path report = fs::directory_iterator(stage.folder.path() / "bench" / "results")->path();
   CHECK(contains(report.filename().string(), "NVIDIA-H100"));
   CHECK(contains(read_file(report), "| kernels | FAILED (1) |"));

@@ -99,15 +99,19 @@ TEST_CASE("a detector whose pictures grow reads the new place") {
   for (int turn = 0; turn < 4; ++turn) check_near(detector.detect(narrow), first, 0);
 }
 
-TEST_CASE("a detector in bf16 finds much the same") {
+TEST_CASE("a detector in 16 bits finds much the same") {
   const models::PolarMaskConfig config = tiny_config();
   for (Device* device : test::devices()) {
     const auto network = spread_network(config, *device);
     models::PolarDetector exact(*network, config, kClasses, *device);
-    models::PolarDetector coarse(*network, config, kClasses, *device, {.activations = DType::bf16});
     const data::Image image = picture(120, 90, 8);
-    const auto want = exact.detect(image), found = coarse.detect(image);
-    CHECK(found.size() > want.size() / 2);
-    CHECK(found.size() < want.size() * 2);
+    const auto want = exact.detect(image);
+    for (const DType half : {DType::bf16, DType::f16}) {
+      CAPTURE(dtype_name(half));
+      models::PolarDetector coarse(*network, config, kClasses, *device, {.activations = half});
+      const auto found = coarse.detect(image);
+      CHECK(found.size() > want.size() / 2);
+      CHECK(found.size() < want.size() * 2);
+    }
   }
 }

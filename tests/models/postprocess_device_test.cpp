@@ -113,6 +113,8 @@ void check_equal(const pm::Detections& found, const pm::Detections& want) {
 
 void check(const Outputs& outputs, const pm::PostprocessOptions& options, bool boxes = true, size_t at_least = 1) {
   if (!test::cuda()) return;
+  const test::Compared compared(test::Against::cpu);
+  const test::Sizes sizes{outputs.images, outputs.classes, outputs.rays};
   Device& device = *test::cuda();
   pm::DevicePostprocess post(options, outputs.strides(), outputs.images, device);
   const auto pictures = geometries(outputs.images);

@@ -40,9 +40,10 @@ struct Inputs {
   ops::Epilogue e;
 };
 
-/// Activations of `dtype`, parameters as conv2d wants them beside it. The values are those of f32, or of bf16.
+/// Activations of `dtype`, parameters as conv2d wants them beside it. The values are those of f32, or of the 16-bit
+/// type.
 Inputs make(const Case& t, DType dtype, bool full, Device& dev = test::cpu()) {
-  const DType parameter = dtype == DType::bf16 ? DType::f32 : dtype;
+  const DType parameter = is_half(dtype) ? DType::f32 : dtype;
   const auto random = [&](const Shape& shape, double low, DType type, uint64_t seed) {
     return test::uniform(shape, low, low + (low > 0 ? 1 : 2), DType::f32, test::cpu(), seed).to(type).to(dev);
   };
@@ -82,7 +83,7 @@ double worst(const Tensor& got, const Tensor& want) {
 }  // namespace
 
 TEST_CASE("convolution and its gradients agree with the plain double twin") {
-  for (Device* dev : test::devices())
+  for (Device* dev : test::devices(test::Against::both))  // the CPU's plain loops, in double
     for (const Case& t : kCases)
       for (const bool full : {false, true}) {
         CAPTURE(dev->name());
@@ -100,15 +101,17 @@ TEST_CASE("convolution and its gradients agree with the plain double twin") {
       }
 }
 
-TEST_CASE("bf16 convolution is the f32 one of the rounded weights, rounded once") {
+TEST_CASE_TEMPLATE("16-bit convolution is the f32 one of the rounded weights, rounded once", T, bf16, f16) {
+  constexpr DType kHalf = dtype_of<T>;
+  constexpr double kRounding = kHalf == DType::bf16 ? 0x1p-8 : 0x1p-11;  // half a step, relative
   for (Device* dev : test::devices())
     for (const Case& t : kCases)
       for (const bool full : {false, true}) {
         CAPTURE(dev->name());
         CAPTURE(t.c);
         CAPTURE(full);
-        const Inputs in = make(t, DType::bf16, full);
-        // In double, of exactly the values that the bf16 run multiplies; its scale is in the weights.
+        const Inputs in = make(t, kHalf, full);
+        // In double, of exactly the values that the 16-bit run multiplies; its scale is in the weights.
         Inputs wide{in.x.to(DType::f64), in.w, in.e};
         if (full) {
           auto w = in.w.to_vector<float>();
@@ -118,9 +121,9 @@ TEST_CASE("bf16 convolution is the f32 one of the rounded weights, rounded once"
           wide.w = Tensor::from(w, in.w.shape(), test::cpu());
           wide.e = {{}, in.e.bias.to(DType::f64), in.e.residual.to(DType::f64), true};
         }
-        wide.w = wide.w.to(DType::bf16).to(DType::f64);
-        // The gradient that arrives is bf16.
-        const Tensor weights = upstream(ops::conv2d(wide.x, wide.w, t.options)).to(DType::bf16);
+        wide.w = wide.w.to(kHalf).to(DType::f64);
+        // The gradient that arrives is of 16 bits.
+        const Tensor weights = upstream(ops::conv2d(wide.x, wide.w, t.options)).to(kHalf);
         auto want = run(t, wide, weights.to(DType::f64));
         if (full) {
           auto dw = want[2].to_vector<double>();
@@ -129,17 +132,17 @@ TEST_CASE("bf16 convolution is the f32 one of the rounded weights, rounded once"
           for (size_t i = 0; i < dw.size(); ++i) dw[i] *= static_cast<double>(scale[i / row]);
           want[2] = Tensor::from(dw, want[2].shape(), test::cpu());
         }
-        const auto got = run(t, make(t, DType::bf16, full, *dev), weights.to(DType::f32).to(*dev));
+        const auto got = run(t, make(t, kHalf, full, *dev), weights.to(DType::f32).to(*dev));
         REQUIRE(got.size() == want.size());
         for (const size_t i : {0, 1}) {
-          CHECK(got[i].dtype() == DType::bf16);
-          CHECK(worst(got[i], want[i]) < 0x1p-8);  // half a step of bf16, of the largest value
+          CHECK(got[i].dtype() == kHalf);
+          CHECK(worst(got[i], want[i]) < kRounding + 3e-6);  // of the largest value; the sums are f32
         }
         CHECK(got[2].dtype() == DType::f32);
-        // Sums of exact products in f32; cuDNN may round them to bf16 on the way.
-        CHECK(worst(got[2], want[2]) < (dev->name().starts_with("cuda") && !kEmulated ? 0x1p-8 : 3e-6));
+        // Sums of exact products in f32; cuDNN may round them to 16 bits on the way.
+        CHECK(worst(got[2], want[2]) < (dev->name().starts_with("cuda") && !kEmulated ? kRounding + 3e-6 : 3e-6));
         if (full) CHECK(got[3].dtype() == DType::f32);
-        if (full) CHECK(got[4].dtype() == DType::bf16);
+        if (full) CHECK(got[4].dtype() == kHalf);
       }
 }
 
@@ -157,9 +160,53 @@ TEST_CASE("convolution passes the gradient check") {
     }
 }
 
+TEST_CASE("levels that share weights give what each gives alone, and so do their gradients") {
+  // 3x3 by Winograd with the small ones taken along, 3x3 to few outputs, 1x1, and one that only oneDNN does.
+  for (const Case& t : {Case{1, 0, 0, 24, 33, 3, 3, {1, 1, 1, 1}}, Case{2, 0, 0, 64, 3, 3, 3, {1, 1, 1, 1}},
+                        Case{2, 0, 0, 20, 40, 1, 1, {1, 0, 1, 1}}, Case{1, 0, 0, 16, 16, 3, 3, {2, 1, 1, 1}}})
+    for (Device* dev : test::devices()) {
+      std::vector<Tensor> maps, weights;
+      for (const auto& [h, w] : {std::pair{25, 31}, std::pair{13, 16}, std::pair{3, 4}})
+        maps.push_back(test::uniform({t.n, h, w, t.c}, -1, 1, DType::f32, test::cpu(), 1).to(*dev));
+      const Tensor w = test::uniform({t.k, t.r, t.s, t.c}, -1, 1, DType::f32, test::cpu(), 2).to(*dev);
+      const ops::Epilogue e{.scale = test::uniform({t.k}, 0.5, 1.5, DType::f32, test::cpu(), 3).to(*dev),
+                            .bias = test::uniform({t.k}, -1, 1, DType::f32, test::cpu(), 4).to(*dev),
+                            .relu = false};
+      const auto results = [&](bool together) {
+        std::vector<Tensor> x, leaves = {w.detached().clone(), e.bias.detached().clone()};
+        for (const Tensor& map : maps) x.push_back(map.detached().clone());
+        for (Tensor& leaf : leaves) autograd::set_requires_grad(leaf, true);
+        for (Tensor& map : x) autograd::set_requires_grad(map, true);
+        const ops::Epilogue after{.scale = e.scale, .bias = leaves[1], .relu = e.relu};
+        std::vector<Tensor> y;
+        if (together)
+          y = ops::conv2d_levels(x, leaves[0], t.options, after);
+        else
+          for (const Tensor& map : x) y.push_back(ops::conv2d(map, leaves[0], t.options, after));
+        for (const Tensor& level : y) autograd::backward(ops::weighted_sum(level, upstream(level).to(*dev)));
+        std::vector<Tensor> all = y;
+        for (const auto& group : {x, leaves})
+          for (const Tensor& leaf : group) all.push_back(autograd::grad(leaf));
+        return all;
+      };
+      const auto got = results(true), want = results(false);
+      REQUIRE(got.size() == want.size());
+      for (size_t i = 0; i < got.size(); ++i) {
+        CAPTURE(i);
+        CHECK(got[i].shape() == want[i].shape());
+        CHECK(worst(got[i].to(test::cpu()), want[i].to(test::cpu()).to(DType::f64)) < 1e-5);
+      }
+    }
+  const Tensor x = Tensor::zeros({1, 4, 4, 2}, DType::f32, test::cpu()),
+               w = Tensor::zeros({3, 1, 1, 2}, DType::f32, test::cpu());
+  CHECK_THROWS_WITH_AS(ops::conv2d_levels({}, w), "conv2d_levels: 0 maps; want one or more, and no residual", Error);
+  CHECK_THROWS_WITH_AS(ops::conv2d_levels({x, x}, w, {}, {.residual = x}),
+                       "conv2d_levels: 2 maps and a residual; want one or more, and no residual", Error);
+}
+
 TEST_CASE("a narrowed picture and an empty batch") {
   for (Device* dev : test::devices())
-    for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       const Case t{3, 5, 7, 3, 4, 3, 3, {1, 1, 1, 1}};
       CAPTURE(dev->name());
       const Inputs in = make(t, dtype, false, *dev);
@@ -173,7 +220,7 @@ TEST_CASE("a narrowed picture and an empty batch") {
 
 TEST_CASE("packed weights follow an edit of the weights") {
   for (Device* dev : test::devices())
-    for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       CAPTURE(dev->name());
       Inputs in = make(kCases[1], dtype, false, *dev);
       const autograd::NoGrad off;
@@ -185,6 +232,35 @@ TEST_CASE("packed weights follow an edit of the weights") {
       in.w.copy_from(Tensor::from(edited, in.w.shape(), *dev));
       CHECK(run() != before);
     }
+}
+
+TEST_CASE("levels that share a weight add its gradients up, step after step") {
+  // The sizes of a tower: Winograd's at first, direct convolution's where the maps are small.
+  const std::vector<std::pair<int64_t, int64_t>> sizes = {{17, 21}, {9, 11}, {3, 2}};
+  for (Device* dev : test::devices()) {
+    CAPTURE(dev->name());
+    const auto gradient = [&](DType dtype, Device& device, const Tensor& values) {
+      Tensor w = values.to(dtype).to(device);
+      autograd::set_requires_grad(w, true);
+      for (size_t i = 0; i < sizes.size(); ++i) {
+        const Shape shape{2, sizes[i].first, sizes[i].second, 20};
+        Tensor x = test::uniform(shape, -1, 1, DType::f32, test::cpu(), i).to(dtype).to(device);
+        autograd::set_requires_grad(x, true);
+        Tensor y = ops::conv2d(x, w, {.padding = 1}, {.relu = true});
+        y = ops::conv2d(y, w, {.padding = 1}, {.residual = y, .relu = true});
+        const Tensor weights = test::uniform(y.shape(), -1, 1, DType::f32, test::cpu(), 7).to(dtype).to(device);
+        autograd::backward(ops::weighted_sum(y, weights));
+      }
+      return autograd::grad(w);
+    };
+    Tensor values = test::uniform({20, 3, 3, 20}, -0.1, 0.1, DType::f32, test::cpu(), 3);
+    for (int step = 0; step < 2; ++step) {
+      const Tensor got = gradient(DType::f32, *dev, values);
+      // Sums of up to 714 positions, of an activation that is itself a sum of 180 products.
+      CHECK(worst(got, gradient(DType::f64, test::cpu(), values)) < 1e-5);
+      values.mutable_data<float>()[0] += 0.01F;
+    }
+  }
 }
 
 TEST_CASE("convolution's messages name the shapes") {

@@ -57,7 +57,7 @@ TEST_CASE("matmul agrees with the sum of products, transposed or not, batched or
            {std::array<int64_t, 3>{1, 1, 1}, {31, 33, 32}, {5, 257, 1}, {64, 1, 129}, {0, 3, 2}, {2, 3, 0}})
         for (const bool ta : {false, true})
           for (const bool tb : {false, true})
-            for (const DType dtype : {DType::f32, DType::bf16, DType::f64}) {
+            for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::f64}) {
               CAPTURE(dev->name());
               CAPTURE(batch);
               CAPTURE(m);
@@ -68,9 +68,10 @@ TEST_CASE("matmul agrees with the sum of products, transposed or not, batched or
               const Tensor y = ops::matmul(a, b, ta, tb);
               REQUIRE(y.shape() == stored(batch, m, n, false));
               CHECK(y.dtype() == dtype);
-              // k roundings of partial sums near 1; bf16 rounds a sum of up to 16 by half a step besides.
+              // k roundings of partial sums near 1; bf16 and f16 round a sum of up to 16 by half a step besides.
               const double f32 = 1e-7 * static_cast<double>(k + 1);
-              const double tolerance = dtype == DType::f64 ? 1e-12 : dtype == DType::f32 ? f32 : f32 + 0x1p-5;
+              const double step = dtype == DType::bf16 ? 0x1p-5 : dtype == DType::f16 ? 0x1p-8 : 0;
+              const double tolerance = dtype == DType::f64 ? 1e-12 : f32 + step;
               CHECK(worst(y, products(a, b, batch, m, n, k, ta, tb)) <= tolerance);
             }
 }
@@ -110,5 +111,5 @@ TEST_CASE("messages of matmul") {
   CHECK_THROWS_WITH_AS(ops::matmul(a, Tensor::zeros({2, 3}, DType::f64, dev)), doctest::Contains("do not match"),
                        Error);
   CHECK_THROWS_WITH_AS(ops::matmul(Tensor::zeros({2, 2}, DType::i32, dev), a),
-                       "matmul: a is i32 [2, 2] cpu, want f32, bf16 or f64", Error);
+                       "matmul: a is i32 [2, 2] cpu, want f32, bf16, f16 or f64", Error);
 }

@@ -99,9 +99,10 @@ std::vector<Tensor> gradients(std::vector<Tensor> leaves, const std::function<Te
 }  // namespace
 
 TEST_CASE("group_norm agrees with its formula, and its gradient with differences") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const Case& k : kCases)
       for (const bool relu : {false, true}) {
+        const test::Sizes sizes{k.n, k.h, k.w, k.c};
         CAPTURE(device->name());
         CAPTURE(k.c);
         CAPTURE(k.groups);
@@ -134,9 +135,10 @@ TEST_CASE("group_norm keeps its precision when the mean is far above the spread"
 }
 
 TEST_CASE("batch_norm in training: formula, running statistics, gradients with and without a residual") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const Case& k : kCases) {
       if (k.n * k.h * k.w < 2) continue;
+      const test::Sizes sizes{k.n, k.h, k.w, k.c};
       CAPTURE(device->name());
       CAPTURE(k.c);
       const Inputs in = inputs(k, DType::f32, *device);
@@ -176,10 +178,11 @@ TEST_CASE("batch_norm in training: formula, running statistics, gradients with a
 }
 
 TEST_CASE("batch_norm in evaluation uses the running statistics, and frozen_norm is the same map") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const Case& k : kCases)
       for (const bool relu : {false, true})
         for (const bool with_residual : {false, true}) {
+          const test::Sizes sizes{k.n, k.h, k.w, k.c};
           CAPTURE(device->name());
           CAPTURE(k.c);
           const Inputs in = inputs(k, DType::f64, *device);
@@ -219,7 +222,7 @@ TEST_CASE("batch_norm in evaluation uses the running statistics, and frozen_norm
         }
 }
 
-TEST_CASE("norms agree between devices, from unaligned maps too, and in bf16 are those of f32 rounded") {
+TEST_CASE("norms agree between devices, from unaligned maps too, and in 16 bits are those of f32 rounded") {
   // y and all gradients of the three norms, on one device, from x and residual as they come.
   const auto all = [](const Inputs& in, const Case& k, bool relu) {
     Tensor mean = test::uniform(in.weight.shape(), -1, 1, DType::f32, in.x.device(), 5);
@@ -241,12 +244,13 @@ TEST_CASE("norms agree between devices, from unaligned maps too, and in bf16 are
     return Inputs{aligned ? in.x.clone() : shifted(in.x), in.weight.clone(), in.bias.clone(),
                   aligned ? in.residual.clone() : shifted(in.residual)};
   };
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::cpu))
     for (const Case& k : kCases)
-      for (const DType dtype : {DType::f32, DType::bf16})
+      for (const DType dtype : {DType::f32, DType::bf16, DType::f16})
         for (const bool relu : {false, true})
           for (const bool aligned : {true, false}) {
             if (k.n * k.h * k.w < 2 || (!relu && !aligned)) continue;
+            const test::Sizes sizes{k.n, k.h, k.w, k.c};
             CAPTURE(device->name());
             CAPTURE(k.c);
             CAPTURE(relu);
@@ -258,9 +262,10 @@ TEST_CASE("norms agree between devices, from unaligned maps too, and in bf16 are
             REQUIRE(got.size() == want.size());
             for (size_t i = 0; i < got.size(); ++i) {
               CAPTURE(i);
-              // Sums in another order move a scale by its last bit, and a bf16 result by a step of 2^-8 if it lay at a
-              // boundary.
-              const double tolerance = got[i].dtype() == DType::bf16 ? 1.0 / 250 : 2e-6;
+              // Sums in another order move a scale by its last bit, and a 16-bit result by a step (bf16: 2^-8, f16:
+              // 2^-11) if it lay at a boundary.
+              const DType type = got[i].dtype();
+              const double tolerance = type == DType::bf16 ? 1.0 / 250 : type == DType::f16 ? 1.0 / 2000 : 2e-6;
               const auto a = doubles(got[i]), b = doubles(want[i]);
               REQUIRE(a.size() == b.size());
               double off = 0;

@@ -75,7 +75,7 @@ Run run(Tensor x, const Case& k, const std::function<double(size_t)>& dy_at) {
   const Tensor y = ops::max_pool(x, k.kernel, k.stride, k.padding);
   std::vector<double> dy(static_cast<size_t>(y.numel()));
   for (size_t i = 0; i < dy.size(); ++i) dy[i] = dy_at(i);
-  const DType sum_type = y.dtype() == DType::bf16 ? DType::f32 : y.dtype();
+  const DType sum_type = is_half(y.dtype()) ? DType::f32 : y.dtype();
   const Tensor w = Tensor::from(dy, y.shape(), y.device()).to(sum_type);
   autograd::backward(ops::weighted_sum(ops::cast(y, sum_type), w));
   return {y.shape(), doubles(y), doubles(autograd::grad(x))};
@@ -85,10 +85,11 @@ double ordinal(size_t i) { return static_cast<double>(i + 1); }
 }  // namespace
 
 TEST_CASE("max_pool takes the largest value, and its gradient goes to the first of equal ones") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const Case& k : kCases)
       for (const DType dtype : {DType::f32, DType::f64})
         for (const bool ties : {false, true}) {
+          const test::Sizes sizes{k.n, k.h, k.w, k.c};
           CAPTURE(device->name());
           CAPTURE(k.c);
           CAPTURE(k.kernel);
@@ -109,18 +110,19 @@ TEST_CASE("max_pool takes the largest value, and its gradient goes to the first 
         }
 }
 
-TEST_CASE("max_pool in bf16 is the f32 op on the rounded input, rounded") {
-  const auto gradient = [](size_t i) { return doubles(test::uniform({1}, -1, 1, DType::bf16, test::cpu(), i))[0]; };
-  for (Device* device : test::devices())
+TEST_CASE_TEMPLATE("max_pool in 16 bits is the f32 op on the rounded input, rounded", T, bf16, f16) {
+  const auto gradient = [](size_t i) { return doubles(test::uniform({1}, -1, 1, dtype_of<T>, test::cpu(), i))[0]; };
+  for (Device* device : test::devices(test::Against::cpu))
     for (const Case& k : kCases)
       for (const bool aligned : {true, false}) {
+        const test::Sizes sizes{k.n, k.h, k.w, k.c};
         CAPTURE(device->name());
         CAPTURE(k.c);
-        const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -3, 3, DType::bf16, *device);
+        const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -3, 3, dtype_of<T>, *device);
         const Run got = run(aligned ? x.clone() : shifted(x), k, gradient);
         const Run want = run(x.to(test::cpu()).to(DType::f32), k, gradient);
         CHECK(got.y == want.y);  // a maximum is one of the inputs
-        CHECK(got.dx == doubles(Tensor::from(want.dx, {k.n, k.h, k.w, k.c}, test::cpu()).to(DType::bf16)));
+        CHECK(got.dx == doubles(Tensor::from(want.dx, {k.n, k.h, k.w, k.c}, test::cpu()).to(dtype_of<T>)));
       }
 }
 

@@ -25,7 +25,8 @@ struct Case {
 const std::vector<Case> kCases = {{1, 1, 9, 9, 5, 5, 33},   {2, 2, 7, 12, 5, 5, 7},  {3, 1, 6, 5, 5, 5, 5},
                                   {1, 1, 13, 8, 7, 7, 31},  {2, 2, 7, 7, 7, 7, 32},  {2, 1, 8, 13, 6, 6, 17},
                                   {1, 1, 12, 11, 4, 4, 64}, {2, 2, 7, 6, 3, 2, 3},   {2, 1, 4, 17, 1, 9, 5},
-                                  {2, 2, 1, 1, 1, 1, 257},  {1, 1, 5, 31, 5, 1, 16}, {0, 1, 6, 6, 5, 5, 8}};
+                                  {2, 2, 1, 1, 1, 1, 257},  {1, 1, 5, 31, 5, 1, 16}, {0, 1, 6, 6, 5, 5, 8},
+                                  {1, 1, 6, 7, 5, 5, 257}};
 
 struct Reference {
   Values y, dsearch, dkernel;
@@ -81,9 +82,10 @@ void check_close(const Values& got, const Values& want, double relative, double 
 }  // namespace
 
 TEST_CASE("cross-correlation and its gradients agree with their formulas") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const Case& k : kCases)
-      for (const DType dtype : {DType::f32, DType::f64, DType::bf16}) {
+      for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
+        const test::Sizes sizes{k.n, k.h, k.w, k.c};
         CAPTURE(device->name());
         CAPTURE(k.kh);
         CAPTURE(k.c);
@@ -91,12 +93,29 @@ TEST_CASE("cross-correlation and its gradients agree with their formulas") {
         const Inputs in = inputs(k, dtype, *device);
         const Reference got = run(in);
         const Reference want = reference(k, doubles(in.search), doubles(in.kernel), doubles(in.dy));
-        // Up to 49 products below 1, or 192 for a kernel's gradient, each sum rounded; bf16 keeps 8 bits of the result.
-        const double relative = dtype == DType::bf16 ? 1.0 / 256 : 0;
+        // Up to 49 products below 1, or 192 for a kernel's gradient, each sum rounded; bf16 keeps 8 bits of the result,
+        // f16 11.
+        const double relative = dtype == DType::bf16 ? 0x1p-8 : dtype == DType::f16 ? 0x1p-11 : 0;
         const double absolute = dtype == DType::f64 ? 1e-13 : 5e-6;
         check_close(got.y, want.y, relative, absolute);
         check_close(got.dsearch, want.dsearch, relative, absolute);
         check_close(got.dkernel, want.dkernel, relative, absolute);
+      }
+}
+
+TEST_CASE("cross-correlation and its gradients agree between devices") {
+  for (Device* device : test::devices(test::Against::cpu))
+    for (const Case& k : kCases)
+      for (const DType dtype : {DType::f32, DType::f64}) {
+        const test::Sizes sizes{k.n, k.h, k.w, k.c};
+        CAPTURE(device->name());
+        CAPTURE(k.kh);
+        CAPTURE(k.c);
+        const Reference got = run(inputs(k, dtype, *device)), want = run(inputs(k, dtype, test::cpu()));
+        const double absolute = dtype == DType::f64 ? 1e-13 : 5e-6;  // as above
+        check_close(got.y, want.y, 0, absolute);
+        check_close(got.dsearch, want.dsearch, 0, absolute);
+        check_close(got.dkernel, want.dkernel, 0, absolute);
       }
 }
 
@@ -111,7 +130,7 @@ TEST_CASE("gradients of the cross-correlation agree with differences") {
 }
 
 TEST_CASE("views that begin at any element correlate as their copies do") {
-  for (Device* device : test::devices()) {
+  for (Device* device : test::devices(test::Against::itself)) {
     // A pixel of 33 elements: rows 1 and 2 begin where no vector would.
     const Inputs in = inputs({3, 3, 9, 7, 5, 5, 33}, DType::f32, *device);
     const Reference view = run({in.search.narrowed(1, 2), in.kernel.narrowed(1, 2), in.dy.narrowed(1, 2)});
@@ -166,7 +185,7 @@ TEST_CASE("messages of the cross-correlation") {
   const auto zeros = [&](const Shape& shape, DType dtype = DType::f32) { return Tensor::zeros(shape, dtype, dev); };
   const Tensor search = zeros({2, 9, 9, 4});
   CHECK_THROWS_WITH_AS(ops::xcorr_depthwise(zeros({9, 9, 4}), search),
-                       "xcorr_depthwise: search is f32 [9, 9, 4] cpu, want f32, f64 or bf16 [n, h, w, c]", Error);
+                       "xcorr_depthwise: search is f32 [9, 9, 4] cpu, want f32, bf16, f16 or f64 [n, h, w, c]", Error);
   CHECK_THROWS_WITH_AS(ops::xcorr_depthwise(search, zeros({2, 5, 5, 4}, DType::f64)),
                        "xcorr_depthwise: kernel is f64 [2, 5, 5, 4] cpu, want f32 [n or 1, kh, kw, c]", Error);
   CHECK_THROWS_WITH_AS(ops::xcorr_depthwise(search, zeros({2, 5, 5, 3})),

@@ -69,7 +69,8 @@ class Case {
     check(name, std::span<const double>(std::vector<double>(own.begin(), own.end())), shape, grey_levels);
   }
   /// Compares an own whole tensor (PyTorch's layout) with whatever the case stores of it: `name` itself, or
-  /// `name.value` (or `.values`, `.val`) at `name.index` (`.indices`, `.idx`), and `name.stats` (mean, std, min, max).
+  /// `name.value` (or `.values`, `.val`) at `name.index` (`.indices`, `.idx`), and `name.stats` (mean, std, min, max and,
+  /// where it has five, the L2 norm).
   void check_samples(const std::string& name, std::span<const double> own);
   template <class T>
   void check_samples(const std::string& name, const std::vector<T>& own) {
@@ -95,6 +96,7 @@ class Case {
   void finish();
 
  private:
+  void check_value(const std::string& path, const nlohmann::json& expected, const nlohmann::json& own);
   double scale_of(const std::string& name, Scale scale, std::span<const double> expected) const;
 
   std::string name_;

@@ -133,10 +133,10 @@ void Case::check_samples(const std::string& name, std::span<const double> own) {
   for (const char* suffix : kValueSuffixes)
     if (has(name + suffix)) check(name + suffix, at_samples(name, own), tensor(name + suffix).shape);
   if (!has(name + ".stats") || own.empty()) return;
-  double sum = 0;
-  for (const double v : own) sum += v;
+  double sum = 0, squares = 0;
+  for (const double v : own) sum += v, squares += v * v;
   const auto [low, high] = std::ranges::minmax(own);
-  const std::vector<double> stats = {sum / static_cast<double>(own.size()), magnitude(Scale::std, own), low, high};
+  const std::vector<double> stats = {sum / static_cast<double>(own.size()), magnitude(Scale::std, own), low, high, std::sqrt(squares)};
   check(name + ".stats",
         std::span<const double>(stats).first(std::min(stats.size(), tensor(name + ".stats").values.size())),
         tensor(name + ".stats").shape);
@@ -145,13 +145,17 @@ void Case::check_samples(const std::string& name, std::span<const double> own) {
 void Case::check_json(const std::string& path, const nlohmann::json& own) {
   const nlohmann::json* expected = find_path(*json_, path);
   if (!expected) return report_.fail(fmt::format("@{}: not in the case", path));
-  if (expected->is_structured()) {
-    if (expected->type() != own.type() || expected->size() != own.size())
-      return report_.fail(fmt::format("@{}: {} entries, expected {}", path, own.size(), expected->size()));
-    for (const auto& [key, value] : expected->items()) {
+  check_value(path, *expected, own);
+}
+
+void Case::check_value(const std::string& path, const nlohmann::json& expected, const nlohmann::json& own) {
+  if (expected.is_structured()) {
+    if (expected.type() != own.type() || expected.size() != own.size())
+      return report_.fail(fmt::format("@{}: {} entries, expected {}", path, own.size(), expected.size()));
+    for (const auto& [key, value] : expected.items()) {
       const nlohmann::json* item = own.is_array() ? &own[std::stoul(key)] : own.contains(key) ? &own[key] : nullptr;
       if (item)
-        check_json(path + "." + key, *item);
+        check_value(path + "." + key, value, *item);
       else
         report_.fail(fmt::format("@{}.{}: missing", path, key));
     }
@@ -159,16 +163,15 @@ void Case::check_json(const std::string& path, const nlohmann::json& own) {
   }
   const std::string name = "@" + path;
   checked_.insert(name);
-  if (is_nan_text(*expected) && own.is_number()) {
+  if (is_nan_text(expected) && own.is_number()) {
     report_.add(std::isnan(own.get<double>()) ? 0 : kInfinity, name);
-  } else if (expected->is_number() && own.is_number()) {
-    const std::array want = {expected->get<double>()};
+  } else if (expected.is_number() && own.is_number()) {
+    const std::array want = {expected.get<double>()};
     const std::array got = {own.get<double>()};
     const Rule rule = this->rule(name);
     compare(name, rule, want, got, {}, magnitude(rule.scale, want), {}, report_);
   } else {
-    report_.add(*expected == own ? 0 : kInfinity,
-                fmt::format("{}: {}, expected {}", name, own.dump(), expected->dump()));
+    report_.add(expected == own ? 0 : kInfinity, fmt::format("{}: {}, expected {}", name, own.dump(), expected.dump()));
   }
 }
 

@@ -52,6 +52,7 @@ TEST_CASE("safetensors: what is written is read back, every dtype and odd shapes
     StateDict tensors;
     tensors["f32"] = Tensor::full({3, 5}, 1.25, DType::f32, *device);
     tensors["bf16"] = Tensor::full({7}, -3, DType::bf16, *device);
+    tensors["f16"] = Tensor::full({9}, 0.1, DType::f16, *device);
     tensors["f64"] = Tensor::full({}, 0.1, DType::f64, *device);
     tensors["i32"] = Tensor::full({1, 1, 33}, -7, DType::i32, *device);
     tensors["i64"] = Tensor::full({2, 0, 4}, 9, DType::i64, *device);
@@ -89,7 +90,8 @@ TEST_CASE("safetensors: narrow types are widened") {
                         entry("i16", "I16", "[2]", "[4,8]") + "," + entry("u16", "U16", "[1]", "[8,10]"),
                         entry("i8", "I8", "[1]", "[10,11]") + "," + entry("b", "BOOL", "[1]", "[11,12]")},
                        data));
-  CHECK(t.at("h").to_vector<float>() == std::vector{1.0F, -0x1p-24F});
+  CHECK(t.at("h").dtype() == DType::f16);
+  CHECK(t.at("h").to(DType::f32).to_vector<float>() == std::vector{1.0F, -0x1p-24F});
   CHECK(t.at("i16").to_vector<int32_t>() == std::vector{32767, -2});
   CHECK(t.at("u16").to_vector<int32_t>() == std::vector{65534});
   CHECK(t.at("i8").to_vector<int32_t>() == std::vector{-128});

@@ -57,6 +57,8 @@ TEST_CASE("tensor: conversions clamp to integers and keep special values") {
   CHECK(f.to(DType::i32).to_vector<int32_t>() == std::vector{-1, 2, INT32_MAX, INT32_MIN, 0, 300});
   CHECK(f.to(DType::i64).to_vector<int64_t>() == std::vector<int64_t>{-1, 2, INT64_MAX, INT64_MIN, 0, 300});
   CHECK(f.to(DType::bf16).to(DType::f32).to_vector<float>()[5] == 300.0F);
+  CHECK(f.to(DType::f16).to(DType::f32).to_vector<float>()[5] == 300.0F);
+  CHECK(std::isnan(f.to(DType::f16).to(DType::f64).to_vector<double>()[4]));
   CHECK(std::isnan(f.to(DType::bf16).to(DType::f64).to_vector<double>()[4]));
   const Tensor big = Tensor::from(std::vector<int64_t>{INT64_MAX, -5, 256}, {3}, test::cpu());
   CHECK(big.to(DType::i32).to_vector<int32_t>() == std::vector{INT32_MAX, -5, 256});

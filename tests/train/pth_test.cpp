@@ -87,7 +87,7 @@ TEST_CASE("pth: every dtype and stride that real PyTorch writes") {
     check(state, "tail", {4}, DType::f32, ramp(20, 24));
     check(state, "stepped", {7}, DType::f32, ramp({1, 4, 7, 10, 13, 16, 19}));
     check(state, "grid", {4, 6}, DType::f32, ramp(0, 24));
-    check(state, "half", {3}, DType::f32, ramp(0, 3));
+    check(state, "half", {3}, DType::f16, ramp(0, 3));
     check(state, "bfloat", {5}, DType::bf16, ramp(0, 5));
     check(state, "double", {2, 2}, DType::f64, ramp(0, 4));
     check(state, "long", {}, DType::i64, {7});
@@ -236,6 +236,7 @@ TEST_CASE("pth: what is written is read back, and the same tensors give the same
     state["a.weight"] = Tensor::full({2, 3, 1, 1}, 0.5, DType::f32, *device);
     state["b"] = Tensor::full({}, 7, DType::i64, *device);
     state["c"] = Tensor::full({33}, -1.5, DType::bf16, *device);
+    state["g"] = Tensor::full({31}, 0.1, DType::f16, *device);
     state["d"] = Tensor::full({0, 4}, 0, DType::f64, *device);
     state["e"] = Tensor::full({2}, 200, DType::u8, *device);
     state["f"] = Tensor::full({3}, -200, DType::i32, *device);

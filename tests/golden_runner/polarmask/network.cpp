@@ -7,8 +7,8 @@
 #include "cpu/ray_labels.h"
 #include "math/optim.h"
 #include "models/polarmask/model.h"
-#include "tensor/layout.h"
 #include "tests/support/devices.h"
+#include "tests/support/golden_network.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -41,17 +41,6 @@ PolarMaskOptions read_options(const json& net) {
   return o;
 }
 
-/// Fills every tensor by its state-dict name.
-void fill_network(nn::Module& network, uint64_t seed) {
-  for (const nn::Entry& e : nn::entries(network)) {
-    if (e.tensor->dtype() != DType::f32) continue;
-    const bool conv = e.tensor->rank() == 4;
-    const Shape shape = conv ? ohwi_to_oihw(*e.tensor).shape() : e.tensor->shape();
-    const Tensor value = Tensor::from(fill(e.name, shape.dims(), seed), shape, e.tensor->device());
-    e.tensor->copy_from(conv ? oihw_to_ohwi(value) : value);
-  }
-}
-
 std::unique_ptr<PolarMask> make_network(const json& net, Device& device) {
   auto network = std::make_unique<PolarMask>(nn::Builder{device, 0}, read_options(net));
   fill_network(*network, net.at("weights_seed").get<uint64_t>());
@@ -59,10 +48,9 @@ std::unique_ptr<PolarMask> make_network(const json& net, Device& device) {
 }
 
 Tensor make_input(const json& input, const json& net, Device& device) {
-  const auto dims = input.at("shape").get<std::vector<int64_t>>();
-  const auto values = fill(input.at("name").get<std::string>(), dims, net.at("input_seed").get<uint64_t>(),
-                           input.at("offset").get<double>(), input.at("scale").get<double>());
-  return oihw_to_ohwi(Tensor::from(values, Shape(dims), device));
+  return fill_maps(input.at("name").get<std::string>(), input.at("shape").get<std::vector<int64_t>>(),
+                   net.at("input_seed").get<uint64_t>(), input.at("offset").get<double>(),
+                   input.at("scale").get<double>(), device);
 }
 
 /// Masks, boxes and labels of a training case -> targets of the batch.
@@ -123,9 +111,6 @@ models::PolarTargets make_targets(Case& c, const json& net, const Shape& image, 
 std::vector<double> loss_row(const models::PolarLosses& l) {
   return {l.classes.item(), l.boxes.item(), l.rays.item(), l.centerness.item(), l.total.item()};
 }
-
-/// A tensor's values in PyTorch's layout.
-std::vector<float> torch_values(const Tensor& t) { return (t.rank() == 4 ? ohwi_to_oihw(t) : t).to_vector<float>(); }
 
 /// Multiplies all gradients; adds their norm before that.
 void clip(const std::vector<train::Parameter>& parameters, double factor, std::vector<double>& norms) {

@@ -1,0 +1,40 @@
+// What ops tell a profiler of themselves (tensor/profiler.h).
+#pragma once
+
+#include "math/conv.h"
+#include "tensor/profiler.h"
+#include "tensor/tensor.h"
+
+namespace az::ops {
+
+/// Bytes of a tensor; 0 if it is undefined.
+inline double bytes_of(const Tensor& t) { return t.defined() ? static_cast<double>(t.bytes()) : 0; }
+
+/// A span's detail with `x` as the largest operand; `weight` names the layer.
+inline SpanDetail detail(const Tensor& x, const Cost& cost, const Tensor& weight = {}) {
+  return {.shape = x.shape().str(), .dtype = dtype_name(x.dtype()), .cost = cost, .weight = weight.storage_id()};
+}
+
+/// `flops` for each element of x, which is read with `more` tensors of its size and written `written` times.
+inline Cost map_cost(const Tensor& x, double flops, int more = 0, int written = 1) {
+  return {.flops = flops * static_cast<double>(x.numel()),
+          .bytes_read = bytes_of(x) * (1 + more),
+          .bytes_written = bytes_of(x) * written};
+}
+
+/// The three passes of a convolution.
+enum class ConvSpan : uint8_t { forward, data_gradient, weight_gradient };
+
+/// Cost of a pass over activations of `activation_bytes` and weights of `weight_bytes` an element; a residual is read
+/// like an output. Winograd's F(4x4, 3x3) multiplies 36 points for each started tile of 16 outputs where the formula
+/// has 144 products (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016); its transforms are
+/// not counted.
+Cost conv_cost(const math::ConvShape& shape, ConvSpan pass, double activation_bytes, double weight_bytes,
+               bool residual = false, bool winograd = false);
+
+/// A span's detail of a pass on the device of `activations`, with the algorithm that this device takes; `weight` is the
+/// storage id of its weights. They are of the activations' type, but gradients of weights are at least f32.
+SpanDetail conv_detail(const math::ConvShape& shape, ConvSpan pass, const Tensor& activations, uint64_t weight,
+                       bool residual = false);
+
+}  // namespace az::ops

@@ -1,0 +1,109 @@
+#include "ops/window.h"
+
+#include <algorithm>
+
+#include "autograd/node.h"
+#include "cpu/window.h"
+#include "cuda/window.h"
+#include "ops/cast.h"
+#include "ops/dispatch.h"
+#include "ops/profile.h"
+
+namespace az::ops {
+namespace {
+
+using autograd::Grads;
+using autograd::Node;
+using autograd::Saved;
+using math::WindowPlace;
+using math::WindowPlaces;
+using math::WindowShape;
+
+const WindowPlace* places_of(const Tensor& places) {
+  static_assert(sizeof(WindowPlace) == 3 * sizeof(int32_t));
+  return reinterpret_cast<const WindowPlace*>(places.data<int32_t>());
+}
+
+struct WindowsNode final : Node {
+  Saved listed;  // undefined for crop
+  WindowPlaces places;
+  WindowShape shape;
+  WindowsNode(const char* name, const Tensor& list, const WindowPlaces& p, const WindowShape& s)
+      : Node(name), listed(list), places(p), shape(s) {}
+  Grads backward(const Grads& dy) override {
+    if (listed.defined()) places.listed = places_of(listed.get(name()));
+    Tensor dx = Tensor::empty({shape.images, shape.h, shape.w, shape.channels}, dy[0].dtype(), dy[0].device());
+    on_device_half(
+        name(), dy[0],
+        [&](auto t) {
+          using T = decltype(t);
+          cpu::windows_backward(dy[0].data<T>(), places, dx.mutable_data<T>(), shape);
+        },
+        [&](auto& device, auto t) {
+          using T = decltype(t);
+          cuda::windows_backward(device.stream(), dy[0].data<T>(), places, dx.mutable_data<T>(), shape);
+        });
+    return {dx};
+  }
+  Cost cost(const Grads& dy) const override {
+    const auto written = static_cast<double>(shape.images * shape.h * shape.w * shape.channels);
+    return {.bytes_read = bytes_of(dy[0]), .bytes_written = written * static_cast<double>(dtype_bytes(dy[0].dtype()))};
+  }
+};
+
+/// Error on the CPU; a CUDA device's places are not waited for.
+void check_images(const Tensor& places, int64_t images) {
+  if (places.device().kind() != DeviceKind::cpu) return;
+  const WindowPlace* p = places_of(places);
+  for (int64_t k = 0; k < places.dim(0); ++k)
+    AZ_CHECK(p[k].image >= 0 && p[k].image < images, "windows: place {} is in image {} of {}", k, p[k].image, images);
+}
+
+Tensor cut(const char* op, const Tensor& x, const Tensor& listed, const WindowPlaces& places,
+           const WindowShape& shape) {
+  check_map_size(op, x, std::max(shape.images * shape.h, shape.windows * shape.window_h),
+                 std::max(shape.w, shape.window_w) * shape.channels);
+  const ProfileSpan span(x.device(), op, [&] {
+    const auto count = static_cast<double>(shape.windows * shape.window_h * shape.window_w * shape.channels);
+    const double bytes = count * static_cast<double>(dtype_bytes(x.dtype()));
+    return detail(x, {.bytes_read = bytes, .bytes_written = bytes});
+  });
+  Tensor y = Tensor::empty({shape.windows, shape.window_h, shape.window_w, shape.channels}, x.dtype(), x.device());
+  on_device_half(
+      op, x,
+      [&](auto t) {
+        using T = decltype(t);
+        cpu::windows(x.data<T>(), places, y.mutable_data<T>(), shape);
+      },
+      [&](auto& device, auto t) {
+        using T = decltype(t);
+        cuda::windows(device.stream(), x.data<T>(), places, y.mutable_data<T>(), shape);
+      });
+  return autograd::record<WindowsNode>(y, {x}, op, listed, places, shape);
+}
+
+}  // namespace
+
+Tensor windows(const Tensor& x, const Tensor& places, int64_t h, int64_t w) {
+  check_activation("windows", "x", x);
+  AZ_CHECK(x.rank() == 4, "windows: x is {}, want [n, h, w, c]", x.str());
+  AZ_CHECK(places.defined() && places.dtype() == DType::i32 && places.rank() == 2 && places.dim(1) == 3,
+           "windows: places is {}, want i32 [m, 3]: image, top, left", places.str());
+  AZ_CHECK(h > 0 && w > 0, "windows: a window of {} x {}; want a height and width of 1 or more", h, w);
+  check_same_device("windows", x, places);
+  check_images(places, x.dim(0));
+  if (is_host_half(x)) return cast(windows(cast(x, DType::f32), places, h, w), x.dtype());
+  return cut("windows", x, places, {.listed = places_of(places)},
+             {x.dim(0), x.dim(1), x.dim(2), x.dim(3), places.dim(0), h, w});
+}
+
+Tensor crop(const Tensor& x, int64_t top, int64_t left, int64_t h, int64_t w) {
+  check_activation("crop", "x", x);
+  AZ_CHECK(x.rank() == 4 && top >= 0 && left >= 0 && h >= 1 && w >= 1 && top + h <= x.dim(1) && left + w <= x.dim(2),
+           "crop: {} x {} pixels from ({}, {}) do not lie on {}", h, w, top, left, x.str());
+  if (is_host_half(x)) return cast(crop(cast(x, DType::f32), top, left, h, w), x.dtype());
+  return cut("crop", x, {}, {.top = static_cast<int32_t>(top), .left = static_cast<int32_t>(left)},
+             {x.dim(0), x.dim(1), x.dim(2), x.dim(3), x.dim(0), h, w});
+}
+
+}  // namespace az::ops

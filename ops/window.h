@@ -1,0 +1,20 @@
+// Windows of maps. f32, bf16 or f64.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace az::ops {
+
+/// y[k] = rows top..top+h and columns left..left+w of image places[k], zero outside the map.
+///
+/// x        [n, h_in, w_in, c]
+/// places   [m, 3] i32: image, top, left; top and left may lie outside. On the CPU an image that is not there is an
+///          error; on a CUDA device, where places may come from a kernel, it gives zeros
+/// returns  [m, h, w, c]
+/// grad     x: each pixel takes the sum over the windows that hold it
+Tensor windows(const Tensor& x, const Tensor& places, int64_t h, int64_t w);
+
+/// The same window of every image.   x [n, h_in, w_in, c] -> [n, h, w, c]. Error: it is not wholly on the map.
+Tensor crop(const Tensor& x, int64_t top, int64_t left, int64_t h, int64_t w);
+
+}  // namespace az::ops

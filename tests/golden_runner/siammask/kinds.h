@@ -1,0 +1,13 @@
+// The kinds of SiamMask's golden cases.
+#pragma once
+
+#include <filesystem>
+
+#include "tests/support/golden.h"
+
+namespace az::golden::siammask {
+
+void run_forward(const std::filesystem::path& file, Report& report);
+void run_xcorr(const std::filesystem::path& file, Report& report);
+
+}  // namespace az::golden::siammask
