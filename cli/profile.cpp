@@ -183,7 +183,8 @@ void add_profile_command(CLI::App& app) {
   command->add_option("MODE", a->mode, "infer or train")->check(CLI::IsMember({"infer", "train"}));
   command->add_option("--size", a->size, "HxW in pixels; padded to multiples of 32")->capture_default_str();
   command->add_option("--batch", a->batch, "pictures a step")->check(CLI::Range(1, 1024))->capture_default_str();
-  command->add_option("--set", a->overrides, "with a configuration: key=value, as train takes them");
+  command->add_option("--set", a->overrides, "with a configuration: key=value, as train takes them (repeatable)")
+      ->allow_extra_args(false);
   command->add_option("--steps", a->steps, "steps profiled, and as many timed without the profiler")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
