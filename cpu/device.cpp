@@ -63,8 +63,16 @@ class HostMemory final : public RawMemory {
 }  // namespace
 
 CpuDevice::CpuDevice(bool exact)
-    : Device(std::make_unique<HostMemory>()), dnn_(std::make_unique<Dnn>()), exact_(exact) {}
+    : Device(std::make_unique<HostMemory>()), dnn_(std::make_unique<Dnn>()), exact_(exact) {
+  set_bf16_products(true);
+}
 CpuDevice::~CpuDevice() = default;
+
+void CpuDevice::set_bf16_products(bool on) {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  constexpr auto kWanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  bf16_products_ = on && !exact_ && (isa & kWanted) == kWanted;
+}
 
 void CpuDevice::copy_from_host(void* to, const void* from, int64_t bytes) { copy(to, from, bytes); }
 void CpuDevice::copy_to_host(void* to, const void* from, int64_t bytes) { copy(to, from, bytes); }
