@@ -68,7 +68,7 @@ inline const std::vector<Exception>& exceptions() {
        "reads and writes scratch and results that the launcher or the model lays out, never a tensor's view",
        {"focal_finish_kernel", "fold_moments_kernel", "fold_running_kernel", "gradient_lines_kernel",
         "sum_parts_kernel", "weighted_mean_kernel", "set_pointers_kernel", "nms_sort_kernel", "nms_suppress_kernel",
-        "nms_cut_kernel", "topk_kernel"}},
+        "nms_cut_kernel", "topk_kernel", "xcorr_sum_kernel"}},
       {Check::unaligned,
        "reads the head's whole maps and scratch, writes scratch and results that DevicePostprocess lays out",
        {"polar_rank_kernel", "polar_box_kernel", "polar_bounds_kernel", "polar_key_kernel", "polar_result_kernel"}},
