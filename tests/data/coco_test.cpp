@@ -211,7 +211,11 @@ TEST_CASE("coco results: a long file is the same for any number of threads, and 
         std::string(static_cast<size_t>(i % 97) * 4, 'x'), score(static_cast<size_t>(i)),
         escaped(
             cpu::rle_to_string({10, 20, {static_cast<uint32_t>(i % 200), 1, static_cast<uint32_t>(199 - i % 200)}}))));
-  const auto text = [&] { return fmt::format(" [{}] ", fmt::join(entries, " ,\n")); };
+  const auto text = [&] {
+    std::string list;
+    for (const std::string& entry : entries) list += (list.empty() ? " [" : " ,\n") + entry;
+    return list + "] ";
+  };
   const std::string whole = text();
   REQUIRE(whole.size() > (size_t{5} << 19));
   for (const int threads : {1, 2, 5}) {
