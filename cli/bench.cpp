@@ -13,6 +13,7 @@
 #include "cli/bench_coco_eval.h"
 #include "cli/bench_kernels.h"
 #include "cli/bench_labels.h"
+#include "cli/bench_loader.h"
 #include "cli/bench_model.h"
 #include "cli/bench_overhead.h"
 #include "cli/bench_peak.h"
@@ -26,10 +27,10 @@ namespace {
 
 struct Arguments {
   BenchOptions options;
-  std::string mode, size, device = "auto", dtype = "auto";
+  std::string mode, size, device = "auto", dtype = "auto", masks;
   int threads = 0;
   int repeats = 200;
-  bool json = false, exact = false, direct = false, eager = false, tf32 = false;
+  bool json = false, exact = false, eager = false, tf32 = false;
 };
 
 void print(const nlohmann::ordered_json& result, bool json) {
@@ -42,7 +43,7 @@ void print(const nlohmann::ordered_json& result, bool json) {
 }
 
 void run_model(const Arguments& a) {
-  const auto device = make_device(a.device, a.exact, !a.direct);
+  const auto device = make_device(a.device, a.exact);
   if (a.tf32) allow_tf32(*device);
   BenchOptions options = a.options;
   options.activations =
@@ -78,16 +79,18 @@ void run_model(const Arguments& a) {
 }
 
 void run_labels(const Arguments& a) {
-  const BenchLabels r = bench_labels({.repeats = a.repeats});
+  const BenchLabels r = bench_labels({.repeats = a.repeats, .masks = a.masks});
   print({{"ms", r.ms},
          {"ms_min", r.ms_min},
+         {"find_ms", r.find_ms},
          {"contours_ms", r.contours_ms},
          {"rays_ms", r.rays_ms},
          {"dense_ms", r.dense_ms},
          {"objects", r.objects},
          {"positives", r.positives},
          {"contour_points", r.contour_points},
-         {"locations", r.locations}},
+         {"locations", r.locations},
+         {"ray_sum", r.ray_sum}},
         a.json);
 }
 
@@ -100,9 +103,10 @@ void run_coco_eval(const CocoEvalBenchOptions& options, bool json) {
   const CocoEvalBench r = bench_coco_eval(options);
   print({{"images", options.images},
          {"detections", options.detections},
+         {"ms", r.total_ms},
          {"read_ms", r.read_ms},
          {"evaluate_ms", r.evaluate_ms},
-         {"total_ms", r.total_ms},
+         {"peak_rss_mb", r.peak_rss_mb},
          {"stats", r.stats}},
         json);
 }
@@ -115,18 +119,76 @@ void add_coco_eval(CLI::App& bench) {
   };
   const auto a = std::make_shared<CocoEvalArguments>();
   CLI::App* command = bench.add_subcommand(
-      "coco-eval", "COCO evaluation of a made-up set (bench/coco_eval_peer.py: pycocotools on it)");
+      "coco-eval", "COCO evaluation of a made-up set (bench/peers/coco_eval_peer.py: others on it)");
   command->add_option("--images", a->options.images, "pictures")->check(CLI::Range(1, 100000))->capture_default_str();
   command->add_option("--detections", a->options.detections, "detections a picture")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_option("--type", a->type, "bbox or segm")->check(CLI::IsMember({"bbox", "segm"}))->capture_default_str();
   command->add_option("--threads", a->options.threads, "OpenMP threads; 0: all")->check(CLI::Range(0, 1024));
+  command->add_option("--runs", a->options.runs, "evaluations timed")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  command->add_option("--from", a->options.from, "time annotations.json and results.json of this folder");
   command->add_option("--out", a->options.out, "leave annotations.json and results.json in this folder");
   command->add_flag("--json", a->json, "one JSON object on stdout");
   command->callback([a] {
     a->options.masks = a->type == "segm";
     run_coco_eval(a->options, a->json);
+  });
+}
+
+void run_loader(const LoaderBenchOptions& options, bool json) {
+  const LoaderBench r = bench_loader(options);
+  print({{"ms", r.ms},
+         {"ms_min", r.ms_min},
+         {"images_per_s_per_core", r.images_per_s_per_core},
+         {"images_per_s", r.images_per_s},
+         {"workers", options.workers},
+         {"decode_ms", r.stages.decode},
+         {"masks_ms", r.stages.masks},
+         {"resize_normalise_ms", r.stages.image},
+         {"targets_ms", r.stages.targets},
+         {"collate_ms", r.stages.collate},
+         {"pictures", r.pictures},
+         {"objects", r.objects},
+         {"megapixels", r.megapixels},
+         {"file_kb", r.file_kb}},
+        json);
+}
+
+void add_loader(CLI::App& bench) {
+  struct LoaderArguments {
+    LoaderBenchOptions options;
+    std::string size;
+    bool json = false;
+  };
+  const auto a = std::make_shared<LoaderArguments>();
+  CLI::App* command =
+      bench.add_subcommand("loader", "the training loader, stage by stage: JPEG files to a batch of 1280x768");
+  command->add_option("--coco", a->options.coco, "annotation file; without it 640x480 pictures are made up");
+  command->add_option("--images", a->options.images, "folder of its pictures");
+  command->add_option("--pictures", a->options.pictures, "pictures of a round")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  command->add_option("--rounds", a->options.rounds, "rounds timed")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  command->add_option("--batch", a->options.batch, "pictures a batch")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->add_flag("--jpeg-scale", a->options.data.jpeg_scale, "decode at a fraction where the size allows it");
+  command->add_option("--size", a->size, "HxW of the input")->default_str("768x1280");
+  command->add_option("--workers", a->options.workers, "threads, each makes whole batches")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->add_flag("--json", a->json, "one JSON object on stdout");
+  command->callback([a] {
+    if (!a->size.empty()) {
+      const auto [height, width] = parse_size("bench loader", a->size);
+      a->options.data.input.scale.scales = {{static_cast<int>(width), static_cast<int>(height)}};
+    }
+    run_loader(a->options, a->json);
   });
 }
 
@@ -272,9 +334,7 @@ void add_bench_command(CLI::App& app) {
     command->add_option("--plans", a->options.plans,
                         "with --tune: keep the plans in this file, which AZ_CUDNN_PLANS names");
     command->add_flag("--tune", a->options.tune, "on a GPU: the first run times cuDNN's plans and keeps the fastest");
-    command->add_flag("--exact", a->exact,
-                      "convolutions as plain loops that sum in double: the numbers that golden cases are checked with");
-    command->add_flag("--direct", a->direct, "on a CPU: no Winograd convolutions");
+    add_exact_option(*command, a->exact);
     command->callback([a, model] {
       a->options.model = model;
       a->options.train = a->mode == "train";
@@ -287,8 +347,11 @@ void add_bench_command(CLI::App& app) {
   CLI::App* labels =
       common(bench->add_subcommand("labels", "ray labels of one 800x1333 picture with 7 objects, one thread"));
   labels->add_option("--repeats", a->repeats, "pictures timed")->check(CLI::Range(1, 100000));
+  labels->add_option("--masks", a->masks,
+                     "leave the objects' masks in this folder, for bench/peers/ray_labels_peer.py");
   labels->callback([a] { run_labels(*a); });
   add_coco_eval(*bench);
+  add_loader(*bench);
   add_kernels(*bench);
   add_overhead(*bench);
   add_scaling(*bench);

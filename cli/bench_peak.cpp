@@ -20,26 +20,33 @@
 namespace az::cli {
 namespace {
 
-/// Best of five or more rates, work per nanosecond, of `work(rounds)`; so many rounds that each takes a twentieth of
-/// `seconds`, and as many rates as fit into them.
+/// Best of five or more rates, work per nanosecond, of `work(rounds)`. Rounds are doubled until a call takes a
+/// twentieth of `seconds` and its time grows with them: on a busy machine a call may begin by waiting for a processor.
 template <class F>
 double best_rate(double seconds, const F& work) {
   using Clock = std::chrono::steady_clock;
-  int64_t rounds = 1;
+  const auto since = [](Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  };
   double best = 0;
-  int counted = 0;
-  const auto start = Clock::now();
-  do {
+  const auto timed = [&](int64_t rounds) {
     const auto begin = Clock::now();
     const double done = work(rounds);
-    const double s = std::chrono::duration<double>(Clock::now() - begin).count();
-    if (s < seconds / 20) {  // too short to count
-      rounds *= s < seconds / 100 ? 4 : 2;
-      continue;
-    }
+    const double s = since(begin);
     best = std::max(best, done / s);
-    ++counted;
-  } while (std::chrono::duration<double>(Clock::now() - start).count() < seconds || counted < 5);
+    return s;
+  };
+  constexpr int64_t kMostRounds = int64_t{1} << 40;
+  int64_t rounds = 1;
+  int grown = 0;  // doublings in a row that took longer
+  for (double before = timed(rounds), now = 0; rounds < kMostRounds && (now < seconds / 20 || grown < 3);
+       before = now) {
+    rounds *= 2;
+    now = timed(rounds);
+    grown = now >= 1.5 * before ? grown + 1 : 0;
+  }
+  const auto start = Clock::now();
+  for (int counted = 0; counted < 5 || since(start) < seconds; ++counted) timed(rounds);
   return best / 1e9;
 }
 

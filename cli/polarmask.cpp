@@ -50,11 +50,11 @@ bool has_gpu() {
 
 }  // namespace
 
-std::unique_ptr<Device> make_device(const std::string& name, bool exact, bool winograd) {
+std::unique_ptr<Device> make_device(const std::string& name, bool exact) {
   AZ_CHECK(name == "auto" || name == "cpu" || name == "cuda", "--device {}: want auto, cpu or cuda", name);
   if (name == "cuda" || (name == "auto" && has_gpu<cuda::kBuilt>())) return make_cuda_device<cuda::kBuilt>(exact);
-  auto device = std::make_unique<cpu::CpuDevice>(exact);
-  device->set_winograd(winograd);
+  auto device = std::make_unique<cpu::CpuDevice>();
+  device->set_winograd(!exact);
   return device;
 }
 
@@ -65,7 +65,7 @@ void allow_tf32(Device& device) {
 }
 
 std::unique_ptr<Device> make_device(const ConfigArguments& a) {
-  auto device = make_device(a.device);
+  auto device = make_device(a.device, a.exact);
   if (a.tf32) allow_tf32(*device);
   return device;
 }
@@ -86,6 +86,10 @@ DType training_dtype(const std::string& name, const Device& device) {
   return dtype;
 }
 
+void add_exact_option(CLI::App& command, bool& exact) {
+  command.add_flag("--exact", exact, "convolutions without Winograd's transforms on a CPU, without TF32 on a GPU");
+}
+
 void add_config_options(CLI::App& command, ConfigArguments& a) {
   command.add_option("CONFIG", a.config, "configuration, e.g. configs/polarmask/tiny.toml")->required();
   command.add_option("--set", a.overrides, "key=value that goes before the file, e.g. data.root=coco (repeatable)")
@@ -95,6 +99,7 @@ void add_config_options(CLI::App& command, ConfigArguments& a) {
                      "of activations: f32, bf16, f16 (not to train), or auto (bf16 to train on a GPU, else f32)");
   command.add_flag("--tf32", a.tf32, "on a GPU: f32 convolutions may round their factors to 10 bits (TF32), for speed");
   command.add_flag("--eager", a.eager, "on a GPU: no CUDA graphs");
+  add_exact_option(command, a.exact);
 }
 
 models::PolarMaskOptions named_model(const std::string& name) {

@@ -34,7 +34,7 @@ struct Arguments {
   std::vector<std::string> compare, overrides;
   int64_t batch = 1;
   int threads = 0, steps = 5, rows = 30;
-  bool direct = false;
+  bool exact = false;
 };
 
 /// Names of the layers by their weights: "backbone.layer1.0.conv1" of "backbone.layer1.0.conv1.weight".
@@ -128,7 +128,7 @@ GroupBy group_by(const std::string& name) {
 
 void run_profile(const Arguments& a) {
   if (a.threads > 0) omp_set_num_threads(a.threads);
-  const auto device = make_device(a.device, false, !a.direct);
+  const auto device = make_device(a.device, a.exact);
   WorkloadOptions options{.model = a.model, .train = a.mode == "train", .batch = a.batch, .graphs = false};
   std::tie(options.height, options.width) = parse_size("profile", a.size);
   options.activations =
@@ -183,14 +183,15 @@ void add_profile_command(CLI::App& app) {
   command->add_option("MODE", a->mode, "infer or train")->check(CLI::IsMember({"infer", "train"}));
   command->add_option("--size", a->size, "HxW in pixels; padded to multiples of 32")->capture_default_str();
   command->add_option("--batch", a->batch, "pictures a step")->check(CLI::Range(1, 1024))->capture_default_str();
-  command->add_option("--set", a->overrides, "with a configuration: key=value, as train takes them");
+  command->add_option("--set", a->overrides, "with a configuration: key=value, as train takes them (repeatable)")
+      ->allow_extra_args(false);
   command->add_option("--steps", a->steps, "steps profiled, and as many timed without the profiler")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   command->add_option("--threads", a->threads, "OpenMP threads; 0: all")->check(CLI::Range(0, 1024));
   command->add_option("--device", a->device, "auto, cpu or cuda")->capture_default_str();
   command->add_option("--dtype", a->dtype, "of activations: f32, bf16, or auto (bf16 to train on a GPU, else f32)");
-  command->add_flag("--direct", a->direct, "on a CPU: no Winograd convolutions");
+  add_exact_option(*command, a->exact);
   command->add_option("--by", a->by, "rows of the table: op, layer or shape")
       ->check(CLI::IsMember({"op", "layer", "shape"}))
       ->capture_default_str();

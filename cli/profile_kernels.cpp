@@ -17,6 +17,7 @@ constexpr int kKernelTrack = 1000;
 }  // namespace
 
 std::string readable_kernel(const std::string& mangled) {
+  if (!mangled.starts_with("_Z")) return mangled;  // "a" would be a type's name
   int status = 0;
   const std::unique_ptr<char, decltype(&std::free)> text(
       abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, &status), &std::free);

@@ -19,10 +19,10 @@ namespace {
 /// Floats of weights kept transformed for Winograd; PolarMask-R50 has 80 million of them, in training twice that.
 constexpr size_t kMostWinograd = size_t{512} << 20;
 
-/// From so many outputs a channel on, packed weights are not kept but made anew at each call: that takes at most a
-/// tenth of the convolution's time (Winograd, 256 to 256 channels, one thread: 0.4 ms of 4). In PolarMask-R50 at
-/// 800x1333 they would take 300 MB beside the 140 of all weights.
-int64_t outputs_to_pack(ConvAlgorithm algorithm) { return algorithm == ConvAlgorithm::matmul ? 1024 : 2048; }
+/// From so many outputs a channel on, packed weights are not kept but made anew at each call. One thread, 256 to 256
+/// channels: 0.4 ms beside 38 for a pyramid's levels together, 7 at 50x84; 512 to 512 at 25x42: 4 beside 7.5. In
+/// PolarMask-R50 at 800x1333 they would take 370 MB beside the 140 of all weights.
+constexpr int64_t kOutputsToPack = 1024;
 
 /// Forgets transformed weights, those first that were used longest ago, until `count` floats fit beside the rest.
 /// `wanted`, which was used last, stays.
@@ -64,7 +64,7 @@ const float* winograd_weights(CpuDevice& device, ConvAlgorithm algorithm, Winogr
       winograd_pack(simd, which, shape.c, shape.k, from, factor, packed, tile_of(algorithm));
     return packed;
   };
-  if (identity.id == 0 || outputs >= outputs_to_pack(algorithm)) return pack(dnn.winograd_unkept);
+  if (identity.id == 0 || outputs >= kOutputsToPack) return pack(dnn.winograd_unkept);
   const auto key = std::tuple(identity.id, algorithm, which);
   WinogradPacked& kept = dnn.winograd[key];
   kept.used = ++dnn.winograd_uses;

@@ -34,6 +34,13 @@ AZ_VECTOR_INLINE void add_products(const float* const* x, const float* w, int64_
   }
 }
 
+/// Adds the second half of 2 * kCount sums to the first.
+template <int kCount>
+AZ_VECTOR_INLINE void fold(float* sum) {
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) sum[i] += sum[i + kCount];
+}
+
 template <class Simd, int kOutputs>
 AZ_VECTOR_TARGET void dot(FewOutputsTile& t) {
   float sums[kFewPixels][kOutputs][kSums];
@@ -55,9 +62,10 @@ AZ_VECTOR_TARGET void dot(FewOutputsTile& t) {
   for (int p = 0; p < kFewPixels; ++p)
     for (int k = 0; k < kOutputs; ++k) {
       float* sum = sums[p][k];
-      for (int n = kSums / 2; n > 0; n /= 2)
-        for (int i = 0; i < n; ++i) sum[i] += sum[i + n];
-      t.y[p][k] = sum[0];
+      fold<8>(sum);
+      fold<4>(sum);
+      fold<2>(sum);
+      t.y[p][k] = sum[0] + sum[1];
     }
 }
 

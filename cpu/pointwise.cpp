@@ -146,6 +146,7 @@ size_t pointwise_packed_count(WinogradSimd simd, int64_t c, int64_t k) {
 
 void pointwise_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t k, const float* w, const float* scale,
                     float* packed) {
+  constexpr int64_t kLine = 16;  // floats of a cache line
   const bool forward = which == WinogradWeights::forward;
   const int64_t lanes = lanes_of(simd), inputs = forward ? c : k, outputs = forward ? k : c;
   const int64_t columns = padded(outputs, lanes), width = 2 * lanes;
@@ -154,13 +155,19 @@ void pointwise_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t
       const int64_t stored = std::min(width, columns - column), filled = std::min(stored, outputs - column);
       float* to = packed + column * inputs;
       if (filled < stored) std::fill_n(to, stored * inputs, 0.0F);
-      for (int64_t i = 0; i < (forward ? filled : inputs); ++i) {
-        const int64_t row = forward ? column + i : i;  // of w
-        const float factor = scale ? scale[row] : 1.0F;
-        if (forward)
-          for (int64_t j = 0; j < c; ++j) to[j * stored + i] = w[row * c + j] * factor;
-        else
-          for (int64_t j = 0; j < filled; ++j) to[i * stored + j] = w[row * c + column + j] * factor;
+      if (forward) {
+        // A transposition, sixteen channels at a time: what is read and what is written stay in the first cache.
+        for (int64_t from = 0; from < c; from += kLine)
+          for (int64_t i = 0; i < filled; ++i) {
+            const float factor = scale ? scale[column + i] : 1.0F;
+            const float* row = w + (column + i) * c;
+            for (int64_t j = from; j < std::min(from + kLine, c); ++j) to[j * stored + i] = row[j] * factor;
+          }
+      } else {
+        for (int64_t i = 0; i < inputs; ++i) {
+          const float factor = scale ? scale[i] : 1.0F;
+          for (int64_t j = 0; j < filled; ++j) to[i * stored + j] = w[i * c + column + j] * factor;
+        }
       }
     }
   });

@@ -49,6 +49,7 @@ struct PolarDataOptions {
   ObjectFilter filter;
   double flip = 0.5;
   std::optional<ZoomOptions> zoom;
+  bool jpeg_scale = false;    ///< decode a JPEG at 1/2, 1/4 or 1/8 where the input is that much smaller: other pixels
   bool ignore_crowd = false;  ///< background locations on a crowd get label -1 instead of 0
   bool keep_empty = false;  ///< a picture without objects is background; else another one of its orientation stands in
   cpu::LabelOptions labels;
@@ -77,14 +78,28 @@ struct ObjectCounts {
   double lost_share() const { return pixels > 0 ? static_cast<double>(lost_pixels) / static_cast<double>(pixels) : 0; }
 };
 
-/// One picture, resized and cut but not yet normalised or mirrored; objects as in the mirrored window.
+/// Where the time of making samples and batches went, in milliseconds.
+struct LoadTimes {
+  double decode = 0;   ///< reading and decoding the file
+  double masks = 0;    ///< segmentations to masks of the window, contours and centres
+  double image = 0;    ///< resize, cut, mirror, normalise and pad: one pass
+  double targets = 0;  ///< locations and rays
+  double collate = 0;  ///< the batch's tensors, and targets into them
+
+  LoadTimes& operator+=(const LoadTimes& other);
+  double total() const { return decode + masks + image + targets + collate; }
+};
+
+/// One picture as decoded, and where it goes; objects as in the mirrored window.
 struct PolarSample {
-  Image window;
+  Image picture;
+  int picture_divisor = 1;  ///< `picture` is this fraction of its original
   PictureInfo info;
   std::vector<cpu::LabelObject> objects;
   std::vector<ObjectMask> masks;  ///< of the objects
   std::vector<ObjectMask> crowds;
   ObjectCounts counts;
+  LoadTimes times;
 };
 
 /// Where ray targets are computed: in the loader, or on a CUDA device from the objects (cuda/ray_label_batch.h).
@@ -102,6 +117,7 @@ struct PolarBatch {
   std::vector<uint8_t> ignored;                        ///< [n, L] 1: not to be learnt if background; or empty
   std::vector<PictureInfo> pictures;
   ObjectCounts counts;
+  LoadTimes times;  ///< of its samples and its own
 };
 
 /// Every function may be called from several threads at once.

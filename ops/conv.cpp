@@ -78,7 +78,7 @@ Tensor masked(const Tensor& y, const Tensor& dy) {
 Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, const Tensor& scale, const Tensor& packed,
                      bool learning) {
   const ProfileSpan span(dy.device(), "conv2d data gradient",
-                         [&] { return conv_detail(d, ConvSpan::data_gradient, dy, w.storage_id()); });
+                         [&] { return conv_detail(d, cpu::ConvPass::backward_data, dy, w.storage_id()); });
   Tensor dx = Tensor::empty({d.n, d.h, d.w, d.c}, dy.dtype(), dy.device());
   on_device_bf16(
       "conv2d", dy,
@@ -98,7 +98,7 @@ Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, cons
 Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, const Tensor& scale, uint64_t weight,
                        Tensor* sum) {
   const ProfileSpan span(dy.device(), "conv2d weight gradient",
-                         [&] { return conv_detail(d, ConvSpan::weight_gradient, x, weight); });
+                         [&] { return conv_detail(d, cpu::ConvPass::backward_weights, x, weight); });
   const bool fused = dy.device().kind() == DeviceKind::cpu && dy.dtype() == DType::f32 && !cpu_device(dy).exact();
   Tensor dw;
   if (!fused || !sum) dw = Tensor::empty({d.k, d.r, d.s, d.c / d.groups}, parameter_type(dy.dtype()), dy.device());
@@ -265,8 +265,9 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, Ep
                        {.bias = e.bias, .residual = residual, .relu = e.relu}),
                 x.dtype());
   }
-  const ProfileSpan span(x.device(), "conv2d",
-                         [&] { return conv_detail(d, ConvSpan::forward, x, w.storage_id(), e.residual.defined()); });
+  const ProfileSpan span(x.device(), "conv2d", [&] {
+    return conv_detail(d, cpu::ConvPass::forward, x, w.storage_id(), e.residual.defined());
+  });
   Tensor y = may_overwrite(e.residual) ? e.residual.detached()
                                        : Tensor::empty({d.n, d.oh(), d.ow(), d.k}, x.dtype(), x.device());
   x.device().count_flops(d.flops());
@@ -287,10 +288,14 @@ std::vector<Tensor> conv2d_levels(const std::vector<Tensor>& x, const Tensor& w,
     return y;
   }
   std::vector<ConvShape> shapes;
+  for (const Tensor& level : x) {
+    shapes.push_back(check_shapes(level, w, options, e));
+    check_same_device("conv2d_levels", x[0], level);
+  }
+  const ProfileSpan span(x[0].device(), "conv2d", [&] { return conv_levels_detail(shapes, x[0], w.storage_id()); });
   std::vector<cpu::ConvMaps<float>> maps;
   for (const Tensor& level : x) {
-    const ConvShape& d = shapes.emplace_back(check_shapes(level, w, options, e));
-    check_same_device("conv2d_levels", x[0], level);
+    const ConvShape& d = shapes[maps.size()];
     y.push_back(Tensor::empty({d.n, d.oh(), d.ow(), d.k}, DType::f32, level.device()));
     maps.push_back({d.n, d.h, d.w, level.data<float>(), nullptr, y.back().mutable_data<float>()});
     level.device().count_flops(d.flops());

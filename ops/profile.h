@@ -1,6 +1,9 @@
 // What ops tell a profiler of themselves (tensor/profiler.h).
 #pragma once
 
+#include <span>
+
+#include "cpu/conv_algorithm.h"
 #include "math/conv.h"
 #include "tensor/profiler.h"
 #include "tensor/tensor.h"
@@ -22,19 +25,18 @@ inline Cost map_cost(const Tensor& x, double flops, int more = 0, int written = 
           .bytes_written = bytes_of(x) * written};
 }
 
-/// The three passes of a convolution.
-enum class ConvSpan : uint8_t { forward, data_gradient, weight_gradient };
-
 /// Cost of a pass over activations of `activation_bytes` and weights of `weight_bytes` an element; a residual is read
-/// like an output. Winograd's F(4x4, 3x3) multiplies 36 points for each started tile of 16 outputs where the formula
-/// has 144 products (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016); its transforms are
-/// not counted.
-Cost conv_cost(const math::ConvShape& shape, ConvSpan pass, double activation_bytes, double weight_bytes,
-               bool residual = false, bool winograd = false);
+/// like an output. Winograd's F(t x t, 3x3) multiplies (t + 2)^2 points for each started tile of t^2 outputs where the
+/// formula has 9 t^2 products (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016); its
+/// transforms are not counted. `tile`: t, or 0 for other algorithms.
+Cost conv_cost(const math::ConvShape& shape, cpu::ConvPass pass, double activation_bytes, double weight_bytes,
+               bool residual = false, int64_t tile = 0);
 
 /// A span's detail of a pass on the device of `activations`, with the algorithm that this device takes; `weight` is the
 /// storage id of its weights. They are of the activations' type, but gradients of weights are at least f32.
-SpanDetail conv_detail(const math::ConvShape& shape, ConvSpan pass, const Tensor& activations, uint64_t weight,
+SpanDetail conv_detail(const math::ConvShape& shape, cpu::ConvPass pass, const Tensor& activations, uint64_t weight,
                        bool residual = false);
+/// The same of maps of several sizes that share weights in one call, which take the algorithm of the largest.
+SpanDetail conv_levels_detail(std::span<const math::ConvShape> shapes, const Tensor& activations, uint64_t weight);
 
 }  // namespace az::ops

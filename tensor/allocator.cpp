@@ -148,6 +148,8 @@ void Allocator::end_step() {
     all_in_slab_ = false;
     plan_->events = std::move(*record_);
     solve(*plan_);
+    // The next such step lives in the slab: what this one cached would lie idle beside it.
+    if (memory_->exchanges_cheaply()) release_cache();
   }
   if (slab_live_blocks_ == 0) grow_slab(plan_->slab_bytes);
   record_.reset();

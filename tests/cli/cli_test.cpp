@@ -95,7 +95,8 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "bench kernels",
                                              "bench overhead",
                                              "bench scaling",
-                                             "bench coco-eval"};
+                                             "bench coco-eval",
+                                             "bench loader"};
   const std::string overview = azimuth("--help").output;
   for (const std::string& command : commands) {
     CAPTURE(command);

@@ -21,18 +21,28 @@
 
 using namespace az;
 using namespace az::cli;
+using test::quoted;
+using test::shell;
+using test::ShellResult;
+using test::TemporaryFolder;
 
 namespace {
 
 constexpr int64_t kMs = 1'000'000;
 
 Span span(const char* name, int64_t begin_ms, int64_t end_ms, int64_t parent = -1) {
-  return {.name = name, .parent = parent, .begin_ns = begin_ms * kMs, .end_ns = end_ms * kMs};
+  Span s;
+  s.name = name;
+  s.parent = parent;
+  s.begin_ns = begin_ms * kMs;
+  s.end_ns = end_ms * kMs;
+  return s;
 }
 
 /// 20 ms: a convolution of 10 with 3 of a cast inside, then 4 of a map; and a batch of 30 beside it.
 ProfiledStep made_up_step() {
-  ProfiledStep step{.begin_ns = 0, .end_ns = 20 * kMs};
+  ProfiledStep step;
+  step.end_ns = 20 * kMs;
   step.spans = {span("conv2d", 1, 11), span("cast", 2, 5, 0), span("relu", 12, 16), span("batch", 0, 30)};
   step.spans[0].detail = {.shape = "[1]",
                           .dtype = "f32",
@@ -41,7 +51,8 @@ ProfiledStep made_up_step() {
                           .weight = 7};
   step.spans[0].allocated_bytes = 300;
   step.spans[1].allocated_bytes = 100;
-  step.spans[2].detail = {.dtype = "f32", .cost = {.flops = 1, .bytes_read = 6e7, .bytes_written = 6e7}};
+  step.spans[2].detail = {
+      .shape = "[2]", .dtype = "f32", .cost = {.flops = 1, .bytes_read = 6e7, .bytes_written = 6e7}};
   step.spans[3].track = 2;
   step.spans[3].phase = Phase::data;
   return step;
@@ -108,7 +119,7 @@ TEST_CASE("rows have a span's own time and add up to the step") {
 }
 
 TEST_CASE("a row's roof is the slower of its operations and its bytes") {
-  const Peaks peaks{.f32_gflops = 200, .bf16_gflops = 400, .memory_gb_s = 30};
+  const Peaks peaks{.device = "cpu", .f32_gflops = 200, .bf16_gflops = 400, .memory_gb_s = 30};
   const auto rows = profile_rows({made_up_step()}, {}, GroupBy::op);
   CHECK(roofline_ms(row(rows, "conv2d"), peaks) == doctest::Approx(5));  // 1e9 / 200e9 s
   CHECK(roofline_ms(row(rows, "relu"), peaks) == doctest::Approx(4));    // 1.2e8 / 30e9 s
@@ -193,7 +204,7 @@ TEST_CASE("profiles and peaks are read back, and broken ones are refused") {
   const auto file = folder.path() / "ops.json";
   const Peaks peaks{.device = "cpu", .threads = 2, .f32_gflops = 200, .memory_gb_s = 30};
   const auto rows = profile_rows({made_up_step()}, {}, GroupBy::everything);
-  write_file(file, ops_json({.model = "m", .mode = "infer"}, peaks, rows).dump());
+  write_file(file, ops_json(ProfileSubject(), peaks, rows).dump());
   CHECK(read_ops(file.string()) == rows);
   for (const char* text : {"", "[]", "{\"ops\": 3}", "{\"ops\": [3]}", "{\"ops\": [{\"op\": 3}]}"}) {
     CAPTURE(text);

@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cpu/few_outputs.h"
@@ -195,6 +196,32 @@ TEST_CASE("the algorithm is a rule of the shape") {
   CHECK(chosen(one(1, 200, 336, 256, 512, 2), ConvPass::backward_data) == "direct");
   CHECK(chosen(one(1, 200, 336, 64, 256), ConvPass::forward, DType::bf16) == "direct");
   CHECK(chosen(one(1, 200, 336, 64, 256), ConvPass::backward_weights) == "direct");
+  CHECK(chosen(three(1, 100, 168, 256, 256), ConvPass::backward_weights) == "winograd 4x4");
+  CHECK(chosen(three(1, 100, 168, 256, 256, 2), ConvPass::backward_weights) == "direct");
+  CHECK(chosen(three(1, 5, 6, 256, 256), ConvPass::backward_weights) == "direct");
+}
+
+TEST_CASE("a device computes every algorithm's shapes, and the data gradient") {
+  cpu::CpuDevice device;
+  uint64_t id = 1;
+  for (const ConvShape& d : {three(1, 31, 29, 20, 24, 2), three(2, 15, 16, 16, 33, 4), three(1, 13, 21, 512, 512),
+                             three(1, 33, 31, 64, 3), one(2, 17, 19, 40, 33), one(1, 18, 21, 32, 48, 2)}) {
+    CAPTURE(cpu::conv_algorithm_name(cpu::conv_algorithm(d, ConvPass::forward)));
+    const Inputs in(d);
+    const cpu::WeightIdentity identity{.id = ++id, .version = 1, .data = in.w.data()};
+    std::vector<float> y(in.residual.size()), dx(in.x.size());
+    for (int use = 0; use < 3; ++use) {  // packed anew, packed to be kept, kept
+      cpu::conv_forward(device, d, in.x.data(), in.w.data(), in.scale.data(), identity,
+                        {in.bias.data(), in.residual.data(), true}, y.data());
+      CHECK(rms(y, in.reference(true), d) < 4e-6);
+    }
+    std::vector<double> want(dx.size());
+    cpu::conv_backward_data_plain(d, wide(in.residual).data(), wide(in.w).data(), wide(in.scale).data(), want.data());
+    cpu::conv_backward_data(device, d, in.residual.data(), in.w.data(), in.scale.data(), identity, dx.data());
+    ConvShape transposed = d;
+    std::swap(transposed.c, transposed.k);
+    CHECK(rms(dx, want, transposed) < 4e-6);
+  }
 }
 
 TEST_CASE("the messages of the 1x1 product and of few outputs") {

@@ -128,7 +128,7 @@ TEST_CASE("the filter gradient's bits do not depend on the instruction set or th
   }
 }
 
-TEST_CASE("the filter gradient's error stays within three times direct convolution's") {
+TEST_CASE("the filter gradient's error stays within six times direct convolution's") {
   if (cpu::winograd_simd() == WinogradSimd::none) return;
   cpu::CpuDevice device;
   device.set_winograd(false);
@@ -141,7 +141,8 @@ TEST_CASE("the filter gradient's error stays within three times direct convoluti
                     theirs = deviation(direct, want, in.d);
     CAPTURE(side);
     MESSAGE(side << "x" << side << " map: rms " << ours.rms << ", direct " << theirs.rms);
-    CHECK(ours.rms < 3 * theirs.rms);
+    CHECK(ours.rms < 6 * theirs.rms);
+    CHECK(ours.rms < 1.2e-6);
   }
 }
 

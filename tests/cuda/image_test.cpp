@@ -60,7 +60,7 @@ TEST_CASE("bilinear resize on the device equals the CPU's") {
   if (cuda() == nullptr) return;
   const Compared compared(Against::cpu);
   const int sizes[][4] = {{1, 1, 5, 3},    {5, 3, 1, 1},  {31, 17, 64, 33}, {64, 33, 31, 17}, {7, 9, 257, 20},
-                          {257, 7, 3, 32}, {3, 2, 0, 31}, {33, 33, 33, 33}, {9, 31, 600, 19}};
+                          {257, 7, 3, 32}, {33, 33, 33, 33}, {9, 31, 600, 19}};
   for (const auto& s : sizes) {
     for (int channels = 1; channels <= 4; ++channels) {
       CAPTURE(s[0]);

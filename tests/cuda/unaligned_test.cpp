@@ -11,6 +11,7 @@
 #include "cuda/elementwise.h"
 #include "cuda/pool.h"
 #include "cuda/resize.h"
+#include "cuda/window.h"
 #include "math/elementwise.h"
 #include "tests/support/devices.h"
 #include "tests/support/grad_check.h"
@@ -70,6 +71,10 @@ TEST_CASE("backward kernels take gradients from any address") {
       Tensor tap = Tensor::empty({9 * channels}, DType::u8, *cuda());
       cuda::max_pool(stream, x, y.mutable_data<float>(), tap.mutable_data<uint8_t>(), pool);
       cuda::max_pool_backward(stream, dy, tap.data<uint8_t>(), dx, pool);
+    });
+    const math::WindowShape window{1, 3, 4, channels, 1, 2, 2};
+    check(values(4 * channels, 7), {}, small, [&](const float* dy, const float*, float* dx) {
+      cuda::windows_backward(stream, dy, {.top = 1, .left = 2}, dx, window);
     });
     const int64_t joined = 2 * (channels + 5);
     check(values(joined, 6), {}, joined, [&](const float* from, const float*, float* to_levels) {

@@ -48,24 +48,25 @@ void check_cost(const Span* span, double flops, double read, double written) {
 TEST_CASE("a convolution's cost: 2 x 5 x 6 pixels of 3 channels to 4 by 3x3 with stride 2") {
   // Output 2 x 3 x 3 x 4 = 72 elements of 27 products; x 180, w 108, y 72 elements.
   const math::ConvShape shape{.n = 2, .h = 5, .w = 6, .c = 3, .k = 4, .r = 3, .s = 3, .stride = 2, .padding = 1};
-  const Cost forward = ops::conv_cost(shape, ops::ConvSpan::forward, 4, 4, true);
+  const Cost forward = ops::conv_cost(shape, cpu::ConvPass::forward, 4, 4, true);
   CHECK(forward.flops == 2 * 72 * 27);
   CHECK(forward.bytes_read == 4 * (180 + 108 + 72));
   CHECK(forward.bytes_written == 4 * 72);
   CHECK(forward.executed() == forward.flops);
-  const Cost data = ops::conv_cost(shape, ops::ConvSpan::data_gradient, 2, 2);
+  const Cost data = ops::conv_cost(shape, cpu::ConvPass::backward_data, 2, 2);
   CHECK(data.bytes_read == 2 * (72 + 108));
   CHECK(data.bytes_written == 2 * 180);
-  const Cost weight = ops::conv_cost(shape, ops::ConvSpan::weight_gradient, 2, 4);
+  const Cost weight = ops::conv_cost(shape, cpu::ConvPass::backward_weights, 2, 4);
   CHECK(weight.bytes_read == 2 * (180 + 72));
   CHECK(weight.bytes_written == 4 * 108);
 }
 
-TEST_CASE("Winograd multiplies 36 points a tile of 4x4 outputs, started ones too") {
+TEST_CASE("Winograd multiplies 36 points a tile of 4x4 outputs and 16 of 2x2, started ones too") {
   const math::ConvShape shape{.n = 1, .h = 9, .w = 8, .c = 5, .k = 7, .r = 3, .s = 3, .padding = 1};
-  const Cost cost = ops::conv_cost(shape, ops::ConvSpan::forward, 4, 4, false, true);
+  const Cost cost = ops::conv_cost(shape, cpu::ConvPass::forward, 4, 4, false, 4);
   CHECK(cost.flops == 2 * 9 * 8 * 7 * 9 * 5);
   CHECK(cost.executed_flops == 2 * 36 * (3 * 2) * 5 * 7);
+  CHECK(ops::conv_cost(shape, cpu::ConvPass::forward, 4, 4, false, 2).executed_flops == 2 * 16 * (5 * 4) * 5 * 7);
 }
 
 TEST_CASE("ops report their costs, forward and backward") {
@@ -105,6 +106,19 @@ TEST_CASE("ops report their costs, forward and backward") {
     // Sums and rows read dy and x each; rows write dx.
     check_cost(find(spans, "group_norm", Phase::backward), 8 * 128, 4 * 512, 512);
   }
+}
+
+TEST_CASE("levels that share weights read them once") {
+  cpu::CpuDevice device;
+  const Tensor x = Tensor::zeros({1, 4, 4, 8}, DType::f32, device);
+  const math::ConvShape large{.n = 1, .h = 4, .w = 4, .c = 8, .k = 8}, small{.n = 1, .h = 2, .w = 2, .c = 8, .k = 8};
+  const std::vector<math::ConvShape> shapes{large, small};
+  const SpanDetail detail = ops::conv_levels_detail(shapes, x, 3);
+  CHECK(detail.shape == "[1, 4, 4, 8] 1x1 -> 8, 2 levels");
+  CHECK(detail.weight == 3);
+  CHECK(detail.cost.flops == 2 * (128 + 32) * 8);
+  CHECK(detail.cost.bytes_read == 4 * (128 + 32 + 64));
+  CHECK(detail.cost.bytes_written == 4 * (128 + 32));
 }
 
 TEST_CASE("a cast reads one width and writes the other") {

@@ -130,16 +130,17 @@ TEST_CASE("gradients of the cross-correlation agree with differences") {
 }
 
 TEST_CASE("views that begin at any element correlate as their copies do") {
-  for (Device* device : test::devices(test::Against::itself)) {
-    // A pixel of 33 elements: rows 1 and 2 begin where no vector would.
-    const Inputs in = inputs({3, 3, 9, 7, 5, 5, 33}, DType::f32, *device);
-    const Reference view = run({in.search.narrowed(1, 2), in.kernel.narrowed(1, 2), in.dy.narrowed(1, 2)});
-    const Reference copy =
-        run({in.search.narrowed(1, 2).clone(), in.kernel.narrowed(1, 2).clone(), in.dy.narrowed(1, 2).clone()});
-    CHECK(view.y == copy.y);
-    CHECK(view.dsearch == copy.dsearch);
-    CHECK(view.dkernel == copy.dkernel);
-  }
+  for (Device* device : test::devices(test::Against::itself))
+    for (const int64_t side : {5, 3}) {  // the tracker's kernels, and any other
+      // A pixel of 33 elements: rows 1 and 2 begin where no vector would.
+      const Inputs in = inputs({3, 3, 9, 7, side, side, 33}, DType::f32, *device);
+      const Reference view = run({in.search.narrowed(1, 2), in.kernel.narrowed(1, 2), in.dy.narrowed(1, 2)});
+      const Reference copy =
+          run({in.search.narrowed(1, 2).clone(), in.kernel.narrowed(1, 2).clone(), in.dy.narrowed(1, 2).clone()});
+      CHECK(view.y == copy.y);
+      CHECK(view.dsearch == copy.dsearch);
+      CHECK(view.dkernel == copy.dkernel);
+    }
 }
 
 TEST_CASE("without images the output is empty and a shared kernel's gradient zero") {

@@ -121,6 +121,29 @@ TEST_CASE("allocator: where exchanges are cheap, idle memory goes before more is
   }
 }
 
+TEST_CASE("allocator: where exchanges are cheap, a step that was recorded anew leaves nothing beside the slab") {
+  constexpr int64_t kMiB = int64_t{1} << 20;
+  const auto step = [](Allocator& a, int64_t last) {
+    const StepScope scope(a, 1);
+    void* x = a.allocate(4 * kMiB);
+    a.release(x);
+    a.release(a.allocate(last));
+  };
+  for (const bool cheap : {false, true}) {
+    CAPTURE(cheap);
+    Fixture f;
+    f.counts.cheap = cheap;
+    step(f.allocator, 2 * kMiB);
+    step(f.allocator, 3 * kMiB);  // departs from the first, whose slab is large enough
+    CHECK((f.counts.bytes == 4 * kMiB) == cheap);
+    CHECK(f.counts.bytes == f.allocator.stats().reserved_bytes);
+    const int64_t before = f.counts.allocations;
+    step(f.allocator, 3 * kMiB);
+    CHECK(f.allocator.last_step_was_planned());
+    CHECK(f.counts.allocations == before);
+  }
+}
+
 TEST_CASE("allocator: rounding wastes at most an eighth") {
   Fixture f;
   for (int64_t bytes : {257, 1000, 4097, 65537, 1000001, 123456789}) {

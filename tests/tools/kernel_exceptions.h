@@ -11,7 +11,8 @@ enum class Check : uint8_t {
   reference,  ///< and with numbers from the formula, in double
   gradient,   ///< took part in a gradient check by differences
   unaligned,  ///< a pointer among the arguments was no multiple of 16 bytes
-  sizes,      ///< compared at 0, 1, 31, 32, 33 and 257
+  empty,      ///< compared at size 0
+  sizes,      ///< and at 1, 31, 32, 33 and 257
 };
 
 constexpr std::string_view label(Check check) {
@@ -20,9 +21,10 @@ constexpr std::string_view label(Check check) {
     case Check::reference: return "against a reference in double";
     case Check::gradient: return "gradient";
     case Check::unaligned: return "unaligned";
+    case Check::empty: return "size 0";
     case Check::sizes: break;
   }
-  return "sizes 0, 1, 31, 32, 33, 257";
+  return "sizes 1, 31, 32, 33, 257";
 }
 
 struct Exception {
@@ -66,9 +68,14 @@ inline const std::vector<Exception>& exceptions() {
        "reads and writes scratch and results that the launcher or the model lays out, never a tensor's view",
        {"focal_finish_kernel", "fold_moments_kernel", "fold_running_kernel", "gradient_lines_kernel",
         "sum_parts_kernel", "weighted_mean_kernel", "set_pointers_kernel", "nms_sort_kernel", "nms_suppress_kernel",
-        "nms_cut_kernel", "topk_kernel"}},
+        "nms_cut_kernel", "topk_kernel", "xcorr_sum_kernel"}},
+      {Check::unaligned,
+       "reads the head's whole maps and scratch, writes scratch and results that DevicePostprocess lays out",
+       {"polar_rank_kernel", "polar_box_kernel", "polar_bounds_kernel", "polar_key_kernel", "polar_result_kernel"}},
       {Check::unaligned, "one number", {"count_up_kernel"}},
       {Check::sizes, "one number", {"count_up_kernel"}},
+      {Check::empty, "one number", {"count_up_kernel"}},
+      {Check::empty, "a picture without pixels is an error", {"picture_bilinear_kernel"}},
   };
   return all;
 }

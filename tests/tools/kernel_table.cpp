@@ -36,7 +36,7 @@ struct Kernel {
   bool seen(std::string_view size) const { return std::ranges::find(sizes, size) != sizes.end(); }
 };
 
-constexpr std::string_view kSizes[] = {"0", "1", "31", "32", "33", "257"};
+constexpr std::string_view kSizes[] = {"1", "31", "32", "33", "257"};
 
 std::string text_of(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -130,16 +130,20 @@ std::string missing_sizes(const Kernel& kernel) {
   return missing;
 }
 
+bool passed(const Kernel& kernel, Check check) {
+  if (check == Check::sizes) return missing_sizes(kernel).empty();
+  return check == Check::empty ? kernel.seen("0") : kernel.passed.at(check);
+}
+
 void print_row(const std::string& name, const Kernel& k, std::vector<std::string>& faults) {
   const std::string missing = missing_sizes(k);
-  const auto column = [&](Check check) {
-    return cell(name, k, check, check == Check::sizes ? missing.empty() : k.passed.at(check), faults);
-  };
+  const auto column = [&](Check check) { return cell(name, k, check, passed(k, check), faults); };
   std::string sizes = column(Check::sizes);
   if (sizes == "NO") sizes = "without " + missing;
-  fmt::print("{:<34} {:<22} {:>8} {:>6}  {:<4} {:<4} {:<9} {:<8} {:<9} {}\n", name, k.file.substr(5), k.launches,
+  const std::string empty = column(Check::empty);
+  fmt::print("{:<34} {:<22} {:>8} {:>6}  {:<4} {:<4} {:<9} {:<8} {:<9} {:<5} {}\n", name, k.file.substr(5), k.launches,
              k.orders, k.asan ? "yes" : "-", column(Check::cpu), column(Check::reference), column(Check::gradient),
-             column(Check::unaligned), sizes);
+             column(Check::unaligned), empty, sizes);
 }
 
 }  // namespace
@@ -151,8 +155,8 @@ int main(int count, char** arguments) {
   }
   auto kernels = kernels_of(arguments[1]);
   for (int i = 2; i < count; ++i) add_coverage(arguments[i], kernels);
-  fmt::print("{:<34} {:<22} {:>8} {:>6}  {:<4} {:<4} {:<9} {:<8} {:<9} {}\n", "kernel", "in cuda/", "launches",
-             "orders", "asan", "cpu", "reference", "gradient", "unaligned", "sizes 0 1 31 32 33 257");
+  fmt::print("{:<34} {:<22} {:>8} {:>6}  {:<4} {:<4} {:<9} {:<8} {:<9} {:<5} {}\n", "kernel", "in cuda/", "launches",
+             "orders", "asan", "cpu", "reference", "gradient", "unaligned", "empty", "1 31 32 33 257");
   const bool sanitized = std::ranges::any_of(kernels, [](const auto& k) { return k.second.asan; });
   std::vector<std::string> faults;
   for (const auto& [name, k] : kernels) {

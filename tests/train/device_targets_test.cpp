@@ -14,7 +14,7 @@ using namespace az;
 
 namespace {
 
-/// Losses of six steps, and whether graphs replayed some of them.
+/// Losses of five steps, and whether graphs replayed some of them.
 struct Run {
   std::vector<float> losses;
   int replays = 0;
@@ -28,7 +28,7 @@ Run run(const models::PolarMaskConfig& config, const data::PolarData& data, Devi
   const autograd::NoGrad off;
   Tensor total = Tensor::zeros({1}, DType::f32, device);
   Run result;
-  for (int64_t step = 0; step < 6; ++step) {
+  for (int64_t step = 0; step < 5; ++step) {
     const uint64_t key = task.load(step);
     result.replays += runner.run(key, [&] { total.copy_from(task.forward().total); });
     result.losses.push_back(total.to_vector<float>()[0]);
@@ -46,8 +46,8 @@ TEST_CASE("targets computed on the device give the losses of the loader's, eager
   for (const char* mode : {"filled", "compat", "exact"}) {
     CAPTURE(mode);
     const std::vector<std::string> overrides = {"data.root=" + (folder.path() / "coco").string(),
-                                                "data.train_scale_low=[128, 96]",
-                                                "data.train_scale_high=[128, 96]",
+                                                "data.train_scale_low=[64, 64]",
+                                                "data.train_scale_high=[64, 64]",
                                                 "data.ignore_crowd=true",
                                                 "data.min_area=0",
                                                 "data.augment.min_visible_px=0",
@@ -61,10 +61,12 @@ TEST_CASE("targets computed on the device give the losses of the loader's, eager
     const data::PolarData data(std::move(set.annotations), set.images, models::train_data_options(config));
     const Run host = run(config, data, *test::cuda(), data::TargetsOn::host, false);
     const Run device = run(config, data, *test::cuda(), data::TargetsOn::device, false);
-    const Run replayed = run(config, data, *test::cuda(), data::TargetsOn::device, true);
     CHECK(device.losses == host.losses);
-    CHECK(replayed.losses == host.losses);
-    CHECK(replayed.replays >= 2);
+    if (config.labels.mode == cpu::LabelMode::filled) {
+      const Run replayed = run(config, data, *test::cuda(), data::TargetsOn::device, true);
+      CHECK(replayed.losses == host.losses);
+      CHECK(replayed.replays >= 2);
+    }
     for (size_t i = 1; i < host.losses.size(); ++i) CHECK(host.losses[i] != host.losses[i - 1]);  // other pictures
   }
 }

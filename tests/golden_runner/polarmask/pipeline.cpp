@@ -6,6 +6,7 @@
 #include "cuda/device.h"
 #include "cuda/image.h"
 #include "data/transforms.h"
+#include "tensor/tensor.h"
 #include "tests/golden_runner/polarmask/kinds.h"
 #include "tests/support/devices.h"
 
