@@ -1,6 +1,5 @@
 // How far PolarMask-R50 in bf16 on the CPU is from itself in f32.
 #include <doctest/doctest.h>
-#include <fmt/format.h>
 
 #include <cmath>
 
@@ -56,13 +55,15 @@ TEST_CASE("PolarMask-R50 in bf16 stays near f32, with products of bf16 and throu
   for (const bool products : {true, false}) {
     device.set_bf16_products(products);
     const models::PolarOutputs got = network.forward(image);
-    const auto check = [&](const char* what, const std::vector<Tensor>& a, const std::vector<Tensor>& b, bool log) {
+    const auto check = [&](const std::string& what, const std::vector<Tensor>& a, const std::vector<Tensor>& b,
+                           bool log) {
       const Deviation d = deviation(a, b, log);
-      MESSAGE(fmt::format("{}, {}: rms {:.3f}, worst {:.3f}", what,
-                          device.bf16_products() ? "bf16 products" : "f32 copies", d.rms, d.worst));
-      // About 70 layers round their weights and their outputs by 0.17 % rms each, the residual sums too: 2 to 3.5 %.
+      MESSAGE(what << (device.bf16_products() ? ", bf16 products: rms " : ", f32 copies: rms ") << d.rms << ", worst "
+                   << d.worst);
+      // About 70 layers, each of which rounds its weights and its outputs, by 2^-9 at most and 0.17 % rms. Seen on two
+      // ways to compute it: 0.035 and 0.16.
       CHECK(d.rms < 0.05);
-      CHECK(d.worst < 0.2);
+      CHECK(d.worst < 0.25);
     };
     check("classes", got.classes, want.classes, false);
     check("centerness", got.centerness, want.centerness, false);
