@@ -185,9 +185,8 @@ void add_loader(CLI::App& bench) {
   command->add_flag("--json", a->json, "one JSON object on stdout");
   command->callback([a] {
     if (!a->size.empty()) {
-      BenchOptions size;
-      parse_size(a->size, size);
-      a->options.data.input.scale.scales = {{static_cast<int>(size.width), static_cast<int>(size.height)}};
+      const auto [height, width] = parse_size("bench loader", a->size);
+      a->options.data.input.scale.scales = {{static_cast<int>(width), static_cast<int>(height)}};
     }
     run_loader(a->options, a->json);
   });

@@ -9,6 +9,7 @@
 #include "models/polarmask/config.h"
 #include "ops/cast.h"
 #include "tests/support/devices.h"
+#include "tests/support/grad_check.h"
 #include "tests/support/shell.h"
 
 using namespace az;
