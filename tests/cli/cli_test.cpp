@@ -187,7 +187,7 @@ TEST_CASE("a dtype that is none, or that does not train, is one line") {
   const char* want = "--dtype f8: want auto, f32, bf16 or f16";
   check_fails(fmt::format("train {} --dtype f8 --out {}", kTiny, out), want);
   check_fails("bench polarmask-r50 infer --dtype f8", want);
-  check_fails("bench peak --dtype f8", want);
+  check_fails("profile polarmask-r50 infer --dtype f8", want);
   const char* advice = "train with --dtype bf16";
   check_fails(fmt::format("train {} --dtype f16 --out {}", kTiny, out), advice);
   check_fails("bench polarmask-r50 train --dtype f16", advice);
