@@ -54,14 +54,14 @@ const float* winograd_weights(CpuDevice& device, ConvAlgorithm algorithm, Winogr
       matmul ? pointwise_packed_count(simd, c, k) : winograd_packed_count(simd, c, k, tile_of(algorithm));
   const auto pack = [&](HugeBuffer& values) {
     float* packed = values.reserve(count);
-    const std::vector<float> rounded =
-        identity.rounded ? factored_weights(shape, w, scale, true) : std::vector<float>();
-    const float* from = identity.rounded ? rounded.data() : w;
-    const float* factor = identity.rounded ? nullptr : scale;
-    if (matmul)
-      pointwise_pack(simd, which, shape.c, shape.k, from, factor, packed);
-    else
-      winograd_pack(simd, which, shape.c, shape.k, from, factor, packed, tile_of(algorithm));
+    if (!matmul) {
+      winograd_pack(simd, which, shape.c, shape.k, w, scale, packed, tile_of(algorithm), identity.rounded);
+    } else if (const auto rounded = factored_weights(shape, w, identity.rounded ? scale : nullptr, identity.rounded);
+               !rounded.empty()) {
+      pointwise_pack(simd, which, shape.c, shape.k, rounded.data(), nullptr, packed);
+    } else {
+      pointwise_pack(simd, which, shape.c, shape.k, w, scale, packed);
+    }
     return packed;
   };
   if (identity.id == 0 || outputs >= kOutputsToPack) return pack(dnn.winograd_unkept);

@@ -37,10 +37,10 @@ enum class WinogradWeights : uint8_t { forward, backward_data };
 
 /// Floats of the transformed weights.
 size_t winograd_packed_count(WinogradSimd simd, int64_t c, int64_t k, WinogradTile tile = WinogradTile::four);
-/// Transforms w [k, 3, 3, c], times scale [k] or null, in double, rounded once. `packed` holds
-/// winograd_packed_count(simd, c, k, tile) floats, or for backward_data (simd, k, c, tile).
+/// Transforms w [k, 3, 3, c], times scale [k] or null and then perhaps rounded to bf16, in double, rounded once.
+/// `packed` holds winograd_packed_count(simd, c, k, tile) floats, or for backward_data (simd, k, c, tile).
 void winograd_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t k, const float* w, const float* scale,
-                   float* packed, WinogradTile tile = WinogradTile::four);
+                   float* packed, WinogradTile tile = WinogradTile::four, bool rounded = false);
 
 /// Maps of several sizes with the same weights: all their tiles are one piece of work.
 template <class T>

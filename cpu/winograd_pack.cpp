@@ -6,6 +6,7 @@
 #include "cpu/parallel.h"
 #include "cpu/winograd.h"
 #include "cpu/winograd_kernels.h"
+#include "tensor/dtype.h"
 #include "tensor/simd.h"
 
 // Compiled for every instruction set inside a function marked AZ_SIMD.
@@ -108,10 +109,15 @@ void gather(const Source& from, int64_t row, int64_t rows, int64_t column, int64
   }
 }
 
+/// To what bf16 holds.
+AZ_SIMD void round_taps(float* taps, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) taps[i] = static_cast<float>(bf16(taps[i]));
+}
+
 }  // namespace
 
 void winograd_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t k, const float* w, const float* scale,
-                   float* packed, WinogradTile tile) {
+                   float* packed, WinogradTile tile, bool rounded) {
   const int64_t lanes = simd == WinogradSimd::avx512 ? 16 : 8;
   const int products = tile == WinogradTile::four ? Winograd4x4::kProducts : Winograd2x2::kProducts;
   const Source from{which, c, w, scale};
@@ -125,6 +131,7 @@ void winograd_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t 
       const int64_t column = i / chunks * 2 * lanes, width = std::min(2 * lanes, columns - column);
       const int64_t row = i % chunks * kRows, rows = std::min(kRows, c - row);
       gather(from, row, rows, column, std::min(width, k - column), width, taps);
+      if (rounded) round_taps(taps, 9 * rows * width);
       transform(tile, taps, rows * width, points);
       for (int64_t p = 0; p < products; ++p)
         std::memcpy(packed + (p * columns + column) * c + row * width, points + p * rows * width,
