@@ -5,6 +5,7 @@
 #include "cuda/device.h"
 #include "cuda/elementwise.h"
 #include "tensor/error.h"
+#include "tensor/profiler.h"
 
 namespace az::autograd {
 namespace {
@@ -27,7 +28,17 @@ void accumulate(Tensor& sum, Tensor gradient) {
   }
   AZ_CHECK(sum.shape() == gradient.shape() && sum.dtype() == gradient.dtype(),
            "backward: gradients {} and {} of one tensor do not match", sum.str(), gradient.str());
-  Tensor total = Tensor::empty(sum.shape(), sum.dtype(), sum.device());
+  const ProfileSpan span(sum.device(), "gradient sum", [&] {
+    const auto bytes = static_cast<double>(sum.bytes());
+    return SpanDetail{
+        .shape = sum.shape().str(),
+        .dtype = dtype_name(sum.dtype()),
+        .cost = {.flops = static_cast<double>(sum.numel()), .bytes_read = 2 * bytes, .bytes_written = bytes}};
+  });
+  // What nobody else holds takes the total.
+  Tensor total = sum.is_only_owner()        ? sum
+                 : gradient.is_only_owner() ? gradient
+                                            : Tensor::empty(sum.shape(), sum.dtype(), sum.device());
   switch (sum.dtype()) {
     case DType::f32: add<float>(sum, gradient, total); break;
     case DType::bf16: add<bf16>(sum, gradient, total); break;

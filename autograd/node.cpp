@@ -1,5 +1,6 @@
 #include "autograd/node.h"
 
+#include <algorithm>
 #include <atomic>
 #include <queue>
 #include <unordered_map>
@@ -20,6 +21,19 @@ const Tensor& Saved::get(const char* op) const {
   AZ_CHECK(tensor_.version() == version_,
            "{}: {} was edited in place after the op saved it for backward; clone it before editing", op, tensor_.str());
   return tensor_;
+}
+
+Tensor* Node::leaf_sum(size_t input) {
+  if (!needs(input) || inputs_[input]->node || !inputs_[input]->grad.is_only_owner()) return nullptr;
+  return &inputs_[input]->grad;
+}
+
+Cost Node::cost(const Grads& dy) const {
+  Cost cost;
+  for (const Tensor& t : dy)
+    if (t.defined()) cost.bytes_read += static_cast<double>(t.bytes());
+  cost.bytes_written = cost.bytes_read;
+  return cost;
 }
 
 bool grad_enabled() { return recording; }
@@ -83,12 +97,23 @@ class Engine {
     const auto found = pending_.find(&node);
     const Grads dy = std::move(found->second);
     pending_.erase(found);
-    Grads dx = node.backward(dy);
+    Grads dx = backward(node, dy);
     AZ_CHECK(dx.size() == node.inputs_.size(), "backward: {} returned {} gradients for {} inputs", node.name_,
              dx.size(), node.inputs_.size());
     const auto inputs = std::move(node.inputs_);
     for (size_t i = 0; i < inputs.size(); ++i)
       if (inputs[i] && dx[i].defined()) deliver(*inputs[i], std::move(dx[i]));
+  }
+
+  static Grads backward(Node& node, const Grads& dy) {
+    const auto some = std::ranges::find_if(dy, [](const Tensor& t) { return t.defined(); });
+    const ProfileSpan span(some->device(), node.name_, [&] {
+      return SpanDetail{.shape = some->shape().str(),
+                        .dtype = dtype_name(some->dtype()),
+                        .cost = node.cost(dy),
+                        .weight = node.layer()};
+    });
+    return node.backward(dy);
   }
 
   void deliver(Meta& meta, Tensor gradient) {
@@ -107,6 +132,7 @@ class Engine {
 
 void backward(const Tensor& root) {
   const NoGrad off;
+  const ProfilePhase phase(root.device(), Phase::backward);
   Engine().run(root);
 }
 

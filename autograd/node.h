@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tensor/profiler.h"
 #include "tensor/tensor.h"
 
 namespace az::autograd {
@@ -33,6 +34,7 @@ class Saved {
   /// The tensor. Error: it was written to since it was saved.
   const Tensor& get(const char* op) const;
   bool defined() const { return tensor_.defined(); }
+  uint64_t storage_id() const { return tensor_.storage_id(); }
 
  private:
   Tensor tensor_;
@@ -49,9 +51,18 @@ class Node {
   /// Gradients of the inputs from those of the outputs, in the order of record(). An entry of `dy` is undefined where
   /// nothing came back; an entry of the result may be undefined where needs(i) is false or the gradient is zero.
   virtual Grads backward(const Grads& dy) = 0;
+  /// What backward() has to do beside spans of its own; unless a node knows better, it reads dy and writes as much.
+  virtual Cost cost(const Grads& dy) const;
+  /// Storage id of the weight that names the layer; 0: none.
+  virtual uint64_t layer() const { return 0; }
 
   const char* name() const { return name_; }
   bool needs(size_t input) const { return input < inputs_.size() && inputs_[input] != nullptr; }
+
+ protected:
+  /// Where the gradients of an input that is a leaf have been summed so far, for a backward that adds its own there and
+  /// returns an undefined one; null where it has to return it: no leaf, none so far, or shared storage.
+  Tensor* leaf_sum(size_t input);
 
  private:
   friend void attach(std::shared_ptr<Node>, const std::vector<Tensor>&, std::vector<Tensor*>);

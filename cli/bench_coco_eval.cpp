@@ -1,5 +1,6 @@
 #include "cli/bench_coco_eval.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -150,9 +151,9 @@ double ms_since(std::chrono::steady_clock::time_point start) {
 CocoEvalBench bench_coco_eval(const CocoEvalBenchOptions& options) {
   AZ_CHECK(options.images > 0 && options.detections > 0 && options.runs > 0,
            "bench coco-eval: counts must be positive");
-  const Folder folder(options.out);
+  const Folder folder(options.from.empty() ? options.out : options.from);
   const auto annotations = folder.path() / "annotations.json", file = folder.path() / "results.json";
-  {
+  if (options.from.empty()) {
     const MadeUp made = make_set(options);
     data::write_coco(annotations, made.set);
     data::write_coco_results(file, made.results, options.masks ? data::CocoFields::masks : data::CocoFields::boxes);
@@ -162,7 +163,7 @@ CocoEvalBench bench_coco_eval(const CocoEvalBenchOptions& options) {
   std::vector<double> read, evaluate, total;
   for (int run = 0; run < options.runs; ++run) {
     const auto start = std::chrono::steady_clock::now();
-    const data::CocoResults results = data::read_coco_results(file, set);
+    const data::CocoResults results = data::read_coco_results(file, set, options.threads);
     read.push_back(ms_since(start));
     const auto type = options.masks ? eval::CocoType::segm : eval::CocoType::bbox;
     bench.stats = eval::evaluate_coco(set, results, {.type = type, .threads = options.threads}).stats;
@@ -172,6 +173,9 @@ CocoEvalBench bench_coco_eval(const CocoEvalBenchOptions& options) {
   bench.read_ms = median(read);
   bench.evaluate_ms = median(evaluate);
   bench.total_ms = median(total);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  bench.peak_rss_mb = static_cast<double>(usage.ru_maxrss) / 1024;
   return bench;
 }
 

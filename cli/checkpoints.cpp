@@ -32,7 +32,7 @@ models::PolarMaskOptions options_of(const std::string& model, int64_t classes) {
 void run_import(const std::string& file, const std::string& model, int64_t classes, const std::string& out) {
   const auto device = make_device("cpu");
   models::PolarMask network({*device, 0}, options_of(model, classes));
-  const train::Import import = train::import_names(read_any(file, *device), nn::state_dict(network));
+  const train::Import import = train::import_names(read_any(file, *device), nn::state_shapes(network));
   write_safetensors(out, import.tensors, {{"format", "azimuth"}, {"source", file}});
   if (const std::string notes = import.str(); !notes.empty()) fmt::print("{}\n", notes);
   fmt::print("{}: {} tensors\n", out, import.tensors.size());

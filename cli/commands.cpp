@@ -6,6 +6,7 @@
 #include "cli/eval.h"
 #include "cli/info.h"
 #include "cli/metrics.h"
+#include "cli/profile.h"
 #include "cli/report.h"
 #include "cli/synth.h"
 #include "cli/train.h"
@@ -20,6 +21,7 @@ void add_commands(CLI::App& app) {
   add_metrics_command(app);
   add_convert_command(app);
   add_bench_command(app);
+  add_profile_command(app);
   add_report_command(app);
   add_synth_command(app);
   add_info_command(app);

@@ -43,7 +43,7 @@ Json run_json(const eval::PolarRun& run, const std::string& weights) {
 }
 
 void run(const Arguments& a) {
-  const auto device = make_device(a.device);
+  const auto device = make_device(a);
   LoadedConfig loaded = load_config(a.config, a.overrides);
   models::PolarMaskConfig& config = loaded.polarmask;
   const models::PolarDataset set = models::read_dataset(config.data, !a.on_train);
@@ -55,7 +55,7 @@ void run(const Arguments& a) {
   Json all = Json::array();
   size_t best = 0;
   for (const auto& file : files) {
-    load_weights(*network, file.string(), *device);
+    load_weights(*network, read_weights(file.string(), *device), file.string());
     models::PolarDetector detector(*network, config, config.model.head.classes, *device,
                                    {.activations = activation_dtype(a.dtype, *device, DType::f32), .graphs = !a.eager});
     const auto run = eval::run_polarmask(detector, config, set,

@@ -38,12 +38,11 @@ std::vector<std::string> class_names(const std::string& annotations, int64_t cla
 }
 
 /// The number of classes that the weights were trained with: rows of the class convolution.
-int64_t classes_of(const fs::path& weights, Device& device) {
-  const auto model = train::load_checkpoint(weights, device).model;
-  const auto found = model.find("bbox_head.polar_cls.weight");
-  AZ_CHECK(found != model.end(), "{}: no bbox_head.polar_cls.weight; not a PolarMask checkpoint (import it first?)",
-           weights.string());
-  return found->second.dim(0);
+int64_t classes_of(const StateDict& weights, const std::string& file) {
+  for (const char* name : {"bbox_head.polar_cls.weight", "bbox_head.fcos_cls.weight"})
+    if (const auto found = weights.find(name); found != weights.end() && found->second.rank() == 4)
+      return found->second.dim(0);
+  fail("{}: no bbox_head.polar_cls.weight; not a PolarMask checkpoint (import it first?)", file);
 }
 
 Json instance_json(const models::Instance& one, const std::string& name) {
@@ -57,13 +56,14 @@ Json instance_json(const models::Instance& one, const std::string& name) {
 }
 
 void run(const Arguments& a) {
-  const auto device = make_device(a.device);
+  const auto device = make_device(a);
   LoadedConfig loaded = load_config(a.config, a.overrides);
   models::PolarMaskConfig& config = loaded.polarmask;
-  const auto weights = train::find_weights(a.weights);
-  const int64_t classes = classes_of(weights.front(), *device);
-  const auto network = make_network(config, classes, *device);
-  load_weights(*network, weights.front().string(), *device);
+  const std::string weights_file = train::find_weights(a.weights).front().string();
+  StateDict weights = read_weights(weights_file, *device);
+  const int64_t classes = classes_of(weights, weights_file);
+  const auto network = make_network(config, classes, *device, /*blank=*/true);
+  load_weights(*network, std::move(weights), weights_file, /*whole=*/true);
   models::PolarDetector detector(*network, config, classes, *device,
                                  {.activations = activation_dtype(a.dtype, *device, DType::f32), .graphs = !a.eager});
   const auto names = class_names(a.names, classes);

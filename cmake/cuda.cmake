@@ -3,6 +3,7 @@
 # AZ_CUDA_MODE and AZ_CUDA_SOURCES, and adds to AZ_DEPENDENCIES_cuda.
 set(AZ_CUDA_ARCHITECTURES 90 CACHE STRING "GPU architectures to build machine code for; of the last one, PTX too")
 set(AZ_CUDA_SOURCES cuda/library_map.cpp)  # pure, so that every build tests it
+list(APPEND AZ_CUDA_SOURCES cuda/cupti.cpp)  # says that it is not there where the toolkit is not
 
 # What only the toolkit builds, and what only the emulation does.
 file(GLOB az_cuda_shared CONFIGURE_DEPENDS cuda/*.cu cuda/*.cpp)

@@ -40,8 +40,14 @@ struct Run {
   int parent;
 };
 
-/// First non-zero byte of [p, end), eight at a time; end when there is none.
+/// First non-zero byte of [p, end), 64 at a time, then eight; end when there is none.
 const uint8_t* find_set(const uint8_t* p, const uint8_t* end) {
+  for (std::array<uint64_t, 8> words; end - p >= 64; p += 64) {
+    std::memcpy(words.data(), p, sizeof words);
+    uint64_t any = 0;
+    for (const uint64_t word : words) any |= word;
+    if (any != 0) break;
+  }
   for (uint64_t word = 0; end - p >= 8; p += 8) {
     std::memcpy(&word, p, 8);
     if (word != 0) break;

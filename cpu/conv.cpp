@@ -4,236 +4,287 @@
 #include <utility>
 #include <vector>
 
+#include "cpu/conv_algorithm.h"
+#include "cpu/conv_bf16.h"
+#include "cpu/conv_weight_gradient.h"
 #include "cpu/dnn.h"
-#include "cpu/elementwise.h"
+#include "cpu/few_outputs.h"
+#include "cpu/pointwise.h"
 #include "cpu/winograd.h"
 #include "tensor/error.h"
 
 namespace az::cpu {
 namespace {
 
-using dnnl::memory;
-using dims = memory::dims;
-
-/// Weight tensors with packed forms at once; a network has a few hundred.
-constexpr size_t kMostPacked = 2048;
 /// Floats of weights kept transformed for Winograd; PolarMask-R50 has 80 million of them, in training twice that.
 constexpr size_t kMostWinograd = size_t{512} << 20;
 
-std::string geometry(const ConvShape& d) {
-  return fmt::format("x [{}, {}, {}, {}], weight [{}, {}, {}, {}], stride {}, padding {}, dilation {}, groups {}", d.n,
-                     d.h, d.w, d.c, d.k, d.r, d.s, d.c / d.groups, d.stride, d.padding, d.dilation, d.groups);
-}
-
-/// Our NHWC arrays in oneDNN's order of dimensions.
-memory::desc image_desc(int64_t n, int64_t h, int64_t w, int64_t c) {
-  return {{n, c, h, w}, memory::data_type::f32, memory::format_tag::nhwc};
-}
-
-dims weight_dims(const ConvShape& d) {
-  if (d.groups == 1) return {d.k, d.c, d.r, d.s};
-  return {d.groups, d.k / d.groups, d.c / d.groups, d.r, d.s};
-}
-
-/// Our [k, r, s, c/groups] as strides over weight_dims.
-memory::desc plain_weights(const ConvShape& d) {
-  const int64_t in = d.c / d.groups;
-  const int64_t one = d.r * d.s * in;
-  if (d.groups == 1) return {weight_dims(d), memory::data_type::f32, dims{one, 1, d.s * in, in}};
-  return {weight_dims(d), memory::data_type::f32, dims{d.k / d.groups * one, one, 1, d.s * in, in}};
-}
-
-dnnl::convolution_forward::primitive_desc forward_desc(const ConvKey& key, const dnnl::engine& engine) {
-  const ConvShape& d = key.shape;
-  const dims stride(2, d.stride), dilation(2, d.dilation - 1), padding(2, d.padding);
-  const memory::desc any(weight_dims(d), memory::data_type::f32, memory::format_tag::any);
-  const memory::desc source = image_desc(d.n, d.h, d.w, d.c);
-  const memory::desc destination = image_desc(d.n, d.oh(), d.ow(), d.k);
-  const memory::desc bias =
-      key.bias ? memory::desc({d.k}, memory::data_type::f32, memory::format_tag::x) : memory::desc();
-  dnnl::primitive_attr attributes;
-  dnnl::post_ops post;
-  if (key.residual) post.append_sum();
-  if (key.relu) post.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
-  attributes.set_post_ops(post);
-  const auto kind =
-      key.pass == ConvPass::forward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
-  const dnnl::convolution_forward::desc what(kind, dnnl::algorithm::convolution_direct, source, any, bias, destination,
-                                             stride, dilation, padding, padding);
-  return {what, attributes, engine};
-}
-
-/// The weights as the primitive wants them: multiplied by `scale` and reordered, or as they are where that is the same.
-memory pack_weights(CpuDevice& device, const ConvShape& shape, ConvPlan& plan, const float* w, const float* scale) {
-  auto& dnn = device.dnn();
-  std::vector<float> scaled;
-  if (scale) {
-    scaled.resize(static_cast<size_t>(shape.w_count()));
-    scale_rows(w, scale, scaled.data(), shape.k, shape.w_count() / shape.k);
-    w = scaled.data();
-  }
-  memory plain(plain_weights(shape), dnn.engine, const_cast<float*>(w));
-  memory packed(plan.weights, dnn.engine);
-  dnnl::reorder(plain, packed).execute(dnn.stream, plain, packed);
-  return packed;
-}
-
-/// The same, kept until the tensor's version changes: the levels of a pyramid and repeated inference share one packed
-/// form.
-memory packed_weights(CpuDevice& device, const ConvShape& shape, ConvPlan& plan, const float* w, const float* scale,
-                      const WeightIdentity& identity) {
-  auto& dnn = device.dnn();
-  if (identity.id == 0) return pack_weights(device, shape, plan, w, scale);
-  if (dnn.packed.size() > kMostPacked) dnn.packed.clear();
-  auto& kept = dnn.packed[identity.id];
-  std::erase_if(kept, [&](const PackedWeights& p) { return !(p.identity == identity); });
-  for (const PackedWeights& p : kept)
-    if (p.memory.get_desc() == plan.weights) return p.memory;
-  return kept.emplace_back(PackedWeights{identity, pack_weights(device, shape, plan, w, scale)}).memory;
-}
-
-/// Whether Winograd computes it on this device.
-bool uses_winograd(const CpuDevice& device, const ConvShape& shape) {
-  return device.winograd() && winograd_simd() != WinogradSimd::none && winograd_fits(shape) && winograd_pays(shape);
-}
+/// From so many outputs a channel on, packed weights are not kept but made anew at each call. One thread, 256 to 256
+/// channels: 0.4 ms beside 38 for a pyramid's levels together, 7 at 50x84; 512 to 512 at 25x42: 4 beside 7.5. In
+/// PolarMask-R50 at 800x1333 they would take 370 MB beside the 140 of all weights.
+constexpr int64_t kOutputsToPack = 1024;
 
 /// Forgets transformed weights, those first that were used longest ago, until `count` floats fit beside the rest.
-void make_room(CpuDevice::Dnn& dnn, size_t count) {
+/// `wanted`, which was used last, stays.
+void make_room(CpuDevice::Dnn& dnn, const std::tuple<uint64_t, ConvAlgorithm, WinogradWeights>& wanted, size_t count) {
   const auto kept = [&] {
     size_t total = count;
-    for (const auto& [key, packed] : dnn.winograd) total += packed.values.count();
+    for (const auto& [key, packed] : dnn.winograd)
+      if (key != wanted) total += packed.values.count();
     return total;
   };
-  while (!dnn.winograd.empty() && kept() > kMostWinograd)
+  while (dnn.winograd.size() > 1 && kept() > kMostWinograd)
     dnn.winograd.erase(std::min_element(dnn.winograd.begin(), dnn.winograd.end(),
                                         [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
 }
 
-/// The weights transformed for Winograd, kept until the tensor's version changes; the memory is kept longer.
-const float* winograd_weights(CpuDevice& device, WinogradWeights which, const ConvShape& shape, const float* w,
-                              const float* scale, const WeightIdentity& identity) {
+WinogradTile tile_of(ConvAlgorithm algorithm) {
+  return algorithm == ConvAlgorithm::winograd2 ? WinogradTile::two : WinogradTile::four;
+}
+
+/// The weights transformed for Winograd, or packed for the 1x1 product, for that many outputs a channel. Those that are
+/// kept at all are from the second use of a version on, until the next version; their memory longer.
+const float* winograd_weights(CpuDevice& device, ConvAlgorithm algorithm, WinogradWeights which, const ConvShape& shape,
+                              int64_t outputs, const float* w, const float* scale, const WeightIdentity& identity) {
   auto& dnn = device.dnn();
-  const bool forward = which == WinogradWeights::forward;
-  const size_t count = winograd_packed_count(winograd_simd(), forward ? shape.c : shape.k, forward ? shape.k : shape.c);
+  const WinogradSimd simd = winograd_simd();
+  const bool forward = which == WinogradWeights::forward, matmul = algorithm == ConvAlgorithm::matmul;
+  const int64_t c = forward ? shape.c : shape.k, k = forward ? shape.k : shape.c;
+  const size_t count =
+      matmul ? pointwise_packed_count(simd, c, k) : winograd_packed_count(simd, c, k, tile_of(algorithm));
   const auto pack = [&](HugeBuffer& values) {
     float* packed = values.reserve(count);
-    winograd_pack(winograd_simd(), which, shape.c, shape.k, w, scale, packed);
+    if (!matmul) {
+      winograd_pack(simd, which, shape.c, shape.k, w, scale, packed, tile_of(algorithm), identity.rounded);
+    } else if (const auto rounded = factored_weights(shape, w, identity.rounded ? scale : nullptr, identity.rounded);
+               !rounded.empty()) {
+      pointwise_pack(simd, which, shape.c, shape.k, rounded.data(), nullptr, packed);
+    } else {
+      pointwise_pack(simd, which, shape.c, shape.k, w, scale, packed);
+    }
     return packed;
   };
-  if (identity.id == 0) return pack(dnn.winograd_unkept);
-  const auto key = std::pair(identity.id, which);
-  if (!dnn.winograd.contains(key)) make_room(dnn, count);
+  if (identity.id == 0 || outputs >= kOutputsToPack) return pack(dnn.winograd_unkept);
+  const auto key = std::tuple(identity.id, algorithm, which);
   WinogradPacked& kept = dnn.winograd[key];
   kept.used = ++dnn.winograd_uses;
-  if (kept.identity == identity) return kept.values.data();
-  kept.identity = {};
+  // At a version's first use nobody knows whether there will be another.
+  if (!(kept.identity == identity)) {
+    kept.identity = identity;
+    kept.ready = false;
+    return pack(dnn.winograd_unkept);
+  }
+  if (kept.ready) return kept.values.data();
+  make_room(dnn, key, count);
   const float* packed = pack(kept.values);
-  kept.identity = identity;
+  kept.ready = true;
   return packed;
 }
 
 void check(const char* op, const ConvShape& d) {
   AZ_CHECK(d.groups >= 1 && d.c % d.groups == 0 && d.k % d.groups == 0 && d.oh() >= 1 && d.ow() >= 1,
-           "{}: impossible geometry: {}", op, geometry(d));
+           "{}: impossible geometry: {}", op, conv_geometry(d));
+}
+
+template <class T>
+ConvShape with_size(const ConvShape& kind, const ConvMaps<T>& maps) {
+  ConvShape d = kind;
+  d.n = maps.n, d.h = maps.h, d.w = maps.w;
+  return d;
+}
+
+/// Outputs of a channel, in all maps together.
+template <class T>
+int64_t outputs_of(const ConvShape& kind, const std::vector<ConvMaps<T>>& maps) {
+  int64_t count = 0;
+  for (const ConvMaps<T>& m : maps) count += with_size(kind, m).y_count() / kind.k;
+  return count;
+}
+
+/// The maps of which there is something to compute; checks all.
+template <class T>
+std::vector<ConvMaps<T>> not_empty(const char* op, const ConvShape& kind, std::span<const ConvMaps<T>> maps) {
+  std::vector<ConvMaps<T>> some;
+  for (const ConvMaps<T>& m : maps) {
+    const ConvShape d = with_size(kind, m);
+    check(op, d);
+    if (d.y_count() > 0) some.push_back(m);
+  }
+  return some;
+}
+
+/// The algorithm for all of them: that of the largest.
+template <class T>
+ConvAlgorithm algorithm_of(const CpuDevice& device, const ConvShape& kind, const std::vector<ConvMaps<T>>& maps,
+                           ConvPass pass) {
+  const auto largest = std::ranges::max_element(maps, {}, [](const ConvMaps<T>& m) { return m.n * m.h * m.w; });
+  return conv_algorithm(with_size(kind, *largest), pass, dtype_of<T>, device.winograd());
+}
+
+/// `kind` is the convolution from maps.x to maps.y.
+template <class T>
+void winograd_maps(CpuDevice& device, ConvAlgorithm algorithm, const ConvShape& kind,
+                   const std::vector<ConvMaps<T>>& maps, const float* packed, const ConvEpilogue& epilogue) {
+  winograd_forward(WinogradCall<T>{.simd = winograd_simd(),
+                                   .tile = tile_of(algorithm),
+                                   .c = kind.c,
+                                   .k = kind.k,
+                                   .dilation = kind.dilation,
+                                   .packed = packed,
+                                   .bias = static_cast<const float*>(epilogue.bias),
+                                   .relu = epilogue.relu,
+                                   .maps = maps},
+                   device.dnn().winograd_scratch);
+}
+
+bool is_winograd(ConvAlgorithm algorithm) {
+  return algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4;
+}
+
+/// The identity of the weights beside maps of type T: bf16 maps take them rounded, as do the f32 copies of such maps.
+template <class T>
+WeightIdentity rounded_for(WeightIdentity identity) {
+  if (std::is_same_v<T, bf16>) identity.rounded = true;
+  return identity;
 }
 
 }  // namespace
 
-void fail_dnn(const char* op, const dnnl::error& error, const std::string& what) {
-  fail("{}: oneDNN could not do it ({}): {}", op, error.message, what);
-}
-
-size_t ConvKeyHash::operator()(const ConvKey& key) const {
-  const ConvShape& d = key.shape;
-  uint64_t hash = 0xCBF29CE484222325U;
-  for (const int64_t v : {d.n, d.h, d.w, d.c, d.k, d.r, d.s, d.stride, d.padding, d.dilation, d.groups,
-                          static_cast<int64_t>(key.pass), int64_t{key.bias}, int64_t{key.residual}, int64_t{key.relu}})
-    hash = (hash ^ static_cast<uint64_t>(v)) * 0x100000001B3U + (hash >> 29);
-  return hash;
-}
-
-ConvPlan& CpuDevice::Dnn::conv_plan(const ConvKey& key) {
-  if (const auto found = conv_plans_.find(key); found != conv_plans_.end()) return found->second;
-  try {
-    return conv_plans_.emplace(key, make_plan(key)).first->second;
-  } catch (const dnnl::error& error) {
-    fail_dnn("conv2d", error, geometry(key.shape));
+template <class T>
+void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> all, const float* w,
+                         const float* scale, const WeightIdentity& named, const ConvEpilogue& epilogue) {
+  const std::vector<ConvMaps<T>> maps = not_empty("conv2d", kind, all);
+  if (maps.empty()) return;
+  const WeightIdentity identity = rounded_for<T>(named);
+  const ConvAlgorithm algorithm = algorithm_of(device, kind, maps, ConvPass::forward);
+  const auto packed = [&] {
+    return winograd_weights(device, algorithm, WinogradWeights::forward, kind, outputs_of(kind, maps), w, scale,
+                            identity);
+  };
+  if (std::is_same_v<T, float> || device.bf16_products())
+    if (is_winograd(algorithm)) return winograd_maps(device, algorithm, kind, maps, packed(), epilogue);
+  for (const ConvMaps<T>& m : maps) {
+    const ConvShape d = with_size(kind, m);
+    const ConvEpilogue after{epilogue.bias, m.residual, epilogue.relu};
+    if constexpr (std::is_same_v<T, bf16>) {
+      if (!device.bf16_products()) {
+        widened_conv_forward(device, d, m.x, w, scale, identity, after, m.y);
+        continue;
+      }
+    } else {
+      if (algorithm == ConvAlgorithm::matmul) {
+        pointwise_forward(winograd_simd(), d, m.x, packed(), after, device.dnn().winograd_scratch, m.y);
+        continue;
+      }
+      if (algorithm == ConvAlgorithm::few_outputs) {
+        few_outputs_forward(winograd_simd(), d, m.x, w, scale, after, m.y);
+        continue;
+      }
+    }
+    dnn_conv_forward(device, d, m.x, w, scale, identity, after, m.y);
   }
 }
 
-ConvPlan CpuDevice::Dnn::make_plan(const ConvKey& key) {
-  const ConvShape& d = key.shape;
-  const auto forward = forward_desc(key, engine);
-  if (key.pass == ConvPass::forward)
-    return {dnnl::convolution_forward(forward), forward.src_desc(), forward.weights_desc(), forward.dst_desc()};
-  const dims stride(2, d.stride), dilation(2, d.dilation - 1), padding(2, d.padding);
-  const memory::desc any(weight_dims(d), memory::data_type::f32, memory::format_tag::any);
-  const memory::desc source = image_desc(d.n, d.h, d.w, d.c);
-  const memory::desc destination = image_desc(d.n, d.oh(), d.ow(), d.k);
-  if (key.pass == ConvPass::backward_data) {
-    const dnnl::convolution_backward_data::desc what(dnnl::algorithm::convolution_direct, source, any, destination,
-                                                     stride, dilation, padding, padding);
-    const dnnl::convolution_backward_data::primitive_desc chosen(what, engine, forward);
-    return {dnnl::convolution_backward_data(chosen), chosen.diff_src_desc(), chosen.weights_desc(),
-            chosen.diff_dst_desc()};
+template <class T>
+void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> all,
+                               const float* w, const float* scale, const WeightIdentity& named) {
+  for (const ConvMaps<T>& m : all)
+    if (const ConvShape d = with_size(kind, m); d.y_count() == 0)
+      device.fill_zero(m.y, d.x_count() * static_cast<int64_t>(sizeof(T)));
+  const std::vector<ConvMaps<T>> maps = not_empty("conv2d backward", kind, all);
+  if (maps.empty()) return;
+  const WeightIdentity identity = rounded_for<T>(named);
+  const ConvAlgorithm algorithm = algorithm_of(device, kind, maps, ConvPass::backward_data);
+  const auto packed = [&] {
+    return winograd_weights(device, algorithm, WinogradWeights::backward_data, kind, outputs_of(kind, maps), w, scale,
+                            identity);
+  };
+  ConvShape transposed = kind;
+  std::swap(transposed.c, transposed.k);
+  if (std::is_same_v<T, float> || device.bf16_products())
+    if (is_winograd(algorithm)) return winograd_maps(device, algorithm, transposed, maps, packed(), {});
+  for (const ConvMaps<T>& m : maps) {
+    const ConvShape d = with_size(kind, m);
+    if constexpr (std::is_same_v<T, bf16>) {
+      if (!device.bf16_products()) {
+        widened_conv_backward_data(device, d, m.x, w, scale, identity, m.y);
+        continue;
+      }
+    } else {
+      if (algorithm == ConvAlgorithm::matmul) {
+        pointwise_forward(winograd_simd(), with_size(transposed, m), m.x, packed(), {}, device.dnn().winograd_scratch,
+                          m.y);
+        continue;
+      }
+    }
+    dnn_conv_backward_data(device, d, m.x, w, scale, identity, m.y);
   }
-  const dnnl::convolution_backward_weights::desc what(dnnl::algorithm::convolution_direct, source, any, destination,
-                                                      stride, dilation, padding, padding);
-  const dnnl::convolution_backward_weights::primitive_desc chosen(what, engine, forward);
-  return {dnnl::convolution_backward_weights(chosen), chosen.src_desc(), chosen.diff_weights_desc(),
-          chosen.diff_dst_desc()};
 }
 
-void conv_forward(CpuDevice& device, const ConvShape& shape, const float* x, const float* w, const float* scale,
-                  const WeightIdentity& identity, const ConvEpilogue& epilogue, float* y) {
+template <class T>
+void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const Wide<T>* w, const Wide<T>* scale,
+                  const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y) {
   check("conv2d", shape);
   if (shape.y_count() == 0) return;
-  auto& dnn = device.dnn();
-  if (uses_winograd(device, shape)) {
-    const float* packed = winograd_weights(device, WinogradWeights::forward, shape, w, scale, identity);
-    return winograd_forward(winograd_simd(), shape, x, packed, epilogue, dnn.winograd_scratch, y);
+  if constexpr (std::is_same_v<T, double>) {
+    conv_forward_plain(shape, x, w, scale, epilogue, y);
+  } else {
+    if constexpr (std::is_same_v<T, float>)
+      if (device.exact()) return conv_forward_plain(shape, x, w, scale, epilogue, y);
+    const ConvMaps<T> maps{shape.n, shape.h, shape.w, x, static_cast<const T*>(epilogue.residual), y};
+    conv_forward_levels<T>(device, shape, {&maps, 1}, w, scale, identity, epilogue);
   }
-  const ConvKey key{shape, ConvPass::forward, epilogue.bias != nullptr, epilogue.residual != nullptr, epilogue.relu};
-  ConvPlan& plan = dnn.conv_plan(key);
-  if (epilogue.residual && epilogue.residual != y)
-    device.copy(y, epilogue.residual, shape.y_count() * static_cast<int64_t>(sizeof(float)));
-  std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, memory(plan.source, dnn.engine, const_cast<float*>(x))},
-                                            {DNNL_ARG_WEIGHTS, packed_weights(device, shape, plan, w, scale, identity)},
-                                            {DNNL_ARG_DST, memory(plan.destination, dnn.engine, y)}};
-  if (epilogue.bias)
-    arguments.emplace(DNNL_ARG_BIAS, memory({{shape.k}, memory::data_type::f32, memory::format_tag::x}, dnn.engine,
-                                            const_cast<void*>(epilogue.bias)));
-  plan.primitive.execute(dnn.stream, arguments);
 }
 
-void conv_backward_data(CpuDevice& device, const ConvShape& shape, const float* dy, const float* w, const float* scale,
-                        const WeightIdentity& identity, float* dx) {
+template <class T>
+void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const Wide<T>* w, const Wide<T>* scale,
+                        const WeightIdentity& identity, T* dx) {
   check("conv2d backward", shape);
-  if (shape.y_count() == 0) return device.fill_zero(dx, shape.x_count() * static_cast<int64_t>(sizeof(float)));
-  auto& dnn = device.dnn();
-  ConvShape transposed = shape;
-  std::swap(transposed.c, transposed.k);
-  if (uses_winograd(device, transposed)) {
-    const float* packed = winograd_weights(device, WinogradWeights::backward_data, shape, w, scale, identity);
-    return winograd_forward(winograd_simd(), transposed, dy, packed, {}, dnn.winograd_scratch, dx);
+  if (shape.y_count() == 0) return device.fill_zero(dx, shape.x_count() * static_cast<int64_t>(sizeof(T)));
+  if constexpr (std::is_same_v<T, double>) {
+    conv_backward_data_plain(shape, dy, w, scale, dx);
+  } else {
+    if constexpr (std::is_same_v<T, float>)
+      if (device.exact()) return conv_backward_data_plain(shape, dy, w, scale, dx);
+    const ConvMaps<T> maps{shape.n, shape.h, shape.w, dy, nullptr, dx};
+    conv_backward_data_levels<T>(device, shape, {&maps, 1}, w, scale, identity);
   }
-  ConvPlan& plan = dnn.conv_plan({.shape = shape, .pass = ConvPass::backward_data});
-  plan.primitive.execute(dnn.stream, {{DNNL_ARG_DIFF_DST, memory(plan.destination, dnn.engine, const_cast<float*>(dy))},
-                                      {DNNL_ARG_WEIGHTS, packed_weights(device, shape, plan, w, scale, identity)},
-                                      {DNNL_ARG_DIFF_SRC, memory(plan.source, dnn.engine, dx)}});
 }
 
-void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const float* x, const float* dy, float* dw) {
+template <class T>
+void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, Wide<T>* dw) {
   check("conv2d backward", shape);
-  if (shape.y_count() == 0) return device.fill_zero(dw, shape.w_count() * static_cast<int64_t>(sizeof(float)));
-  auto& dnn = device.dnn();
-  ConvPlan& plan = dnn.conv_plan({.shape = shape, .pass = ConvPass::backward_weights});
-  memory packed(plan.weights, dnn.engine);
-  plan.primitive.execute(dnn.stream, {{DNNL_ARG_SRC, memory(plan.source, dnn.engine, const_cast<float*>(x))},
-                                      {DNNL_ARG_DIFF_DST, memory(plan.destination, dnn.engine, const_cast<float*>(dy))},
-                                      {DNNL_ARG_DIFF_WEIGHTS, packed}});
-  memory plain(plain_weights(shape), dnn.engine, dw);
-  dnnl::reorder(packed, plain).execute(dnn.stream, packed, plain);
+  if (shape.y_count() == 0) return device.fill_zero(dw, shape.w_count() * static_cast<int64_t>(sizeof(Wide<T>)));
+  if constexpr (std::is_same_v<T, double>) {
+    conv_backward_weights_plain(shape, x, dy, dw);
+  } else if constexpr (std::is_same_v<T, bf16>) {
+    const auto compute = device.bf16_products() ? dnn_conv_backward_weights<bf16> : widened_conv_backward_weights;
+    compute(device, shape, x, dy, dw);
+  } else if (device.exact()) {
+    conv_backward_weights_plain(shape, x, dy, dw);
+  } else {
+    conv_weight_gradient(device, shape, x, dy, nullptr, false, dw);
+  }
 }
+
+#define AZ_INSTANTIATE(T)                                                                                     \
+  template void conv_forward<T>(CpuDevice&, const ConvShape&, const T*, const Wide<T>*, const Wide<T>*,       \
+                                const WeightIdentity&, const ConvEpilogue&, T*);                              \
+  template void conv_backward_data<T>(CpuDevice&, const ConvShape&, const T*, const Wide<T>*, const Wide<T>*, \
+                                      const WeightIdentity&, T*);                                             \
+  template void conv_backward_weights<T>(CpuDevice&, const ConvShape&, const T*, const T*, Wide<T>*);
+AZ_INSTANTIATE(float)
+AZ_INSTANTIATE(double)
+AZ_INSTANTIATE(bf16)
+#undef AZ_INSTANTIATE
+
+#define AZ_INSTANTIATE(T)                                                                                              \
+  template void conv_forward_levels<T>(CpuDevice&, const ConvShape&, std::span<const ConvMaps<T>>, const float*,       \
+                                       const float*, const WeightIdentity&, const ConvEpilogue&);                      \
+  template void conv_backward_data_levels<T>(CpuDevice&, const ConvShape&, std::span<const ConvMaps<T>>, const float*, \
+                                             const float*, const WeightIdentity&);
+AZ_INSTANTIATE(float)
+AZ_INSTANTIATE(bf16)
+#undef AZ_INSTANTIATE
 
 }  // namespace az::cpu

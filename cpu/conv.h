@@ -1,8 +1,12 @@
-// Convolution on the CPU: through oneDNN in f32, and as plain loops for f64 and as the twin that tests compare with.
+// Convolution on the CPU in f32 and bf16, by the algorithm that a rule of the shape names, and as plain loops for f64
+// and as the twin that tests compare with.
 #pragma once
+
+#include <span>
 
 #include "cpu/device.h"
 #include "math/conv.h"
+#include "tensor/dtype.h"
 
 namespace az::cpu {
 
@@ -10,9 +14,18 @@ using math::ConvShape;
 
 /// What is applied to the convolution's sums before they are stored; null means absent.
 struct ConvEpilogue {
-  const void* bias = nullptr;      // [k]
+  const void* bias = nullptr;      // [k] f32, f64 beside f64
   const void* residual = nullptr;  // [n, oh, ow, k], added after the bias
   bool relu = false;
+};
+
+/// A batch of maps of one size. T is float or bf16.
+template <class T>
+struct ConvMaps {
+  int64_t n = 1, h = 0, w = 0;  ///< of x
+  const T* x = nullptr;         ///< [n, h, w, c]
+  const T* residual = nullptr;  ///< [n, oh, ow, k] or null; may be y
+  T* y = nullptr;               ///< [n, oh, ow, k]
 };
 
 /// Names a weight tensor's contents, so that its packed form can be kept; id 0: do not keep.
@@ -22,17 +35,31 @@ struct WeightIdentity {
   uint64_t scale_id = 0;
   uint64_t scale_version = 0;
   const void* data = nullptr;  ///< tells narrows of one storage apart
+  bool rounded = false;        ///< to what bf16 holds, after the scale
+  bool learning = false;       ///< each training step makes a new version
   bool operator==(const WeightIdentity&) const = default;
 };
 
 /// y = relu(conv(x, w * scale) + bias + residual).   x [n,h,w,c], w [k,r,s,c/groups], scale [k] or null, y [n,oh,ow,k]
-void conv_forward(CpuDevice& device, const ConvShape& shape, const float* x, const float* w, const float* scale,
-                  const WeightIdentity& identity, const ConvEpilogue& epilogue, float* y);
+/// T is float, double (the plain loops) or bf16: then w * scale is rounded to bf16, sums are f32 and y is rounded once.
+template <class T>
+void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const Wide<T>* w, const Wide<T>* scale,
+                  const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y);
+/// The same for maps of several sizes, as one piece of work; sizes and residuals are those of `maps`.
+template <class T>
+void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> maps, const float* w,
+                         const float* scale, const WeightIdentity& identity, const ConvEpilogue& epilogue);
 /// dx from dy: the transposed convolution with w * scale.   dy [n,oh,ow,k], dx [n,h,w,c]
-void conv_backward_data(CpuDevice& device, const ConvShape& shape, const float* dy, const float* w, const float* scale,
-                        const WeightIdentity& identity, float* dx);
-/// dw (without the scale's factor).   x [n,h,w,c], dy [n,oh,ow,k], dw [k,r,s,c/groups]
-void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const float* x, const float* dy, float* dw);
+template <class T>
+void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const Wide<T>* w, const Wide<T>* scale,
+                        const WeightIdentity& identity, T* dx);
+/// The same for maps of several sizes: `maps` have dx's sizes, x is dy and y is dx.
+template <class T>
+void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> maps,
+                               const float* w, const float* scale, const WeightIdentity& identity);
+/// dw (without the scale's factor), which is never rounded to bf16.   x [n,h,w,c], dy [n,oh,ow,k], dw [k,r,s,c/groups]
+template <class T>
+void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x, const T* dy, Wide<T>* dw);
 
 /// The same three as plain loops with double sums; T is float or double.
 template <class T>

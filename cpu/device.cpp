@@ -4,6 +4,10 @@
 #include <cstdlib>
 #include <cstring>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include "cpu/dnn.h"
 #include "tensor/error.h"
 #include "tensor/sanitizer.h"
@@ -11,29 +15,64 @@
 namespace az::cpu {
 namespace {
 
+/// Large blocks are mappings of their own, on huge pages where the system grants them, and leave no hole in the heap.
 class HostMemory final : public RawMemory {
  public:
   void* allocate(int64_t bytes) override {
-    void* block =
-        std::aligned_alloc(kAlignment, static_cast<size_t>((bytes + kAlignment - 1) / kAlignment * kAlignment));
+    void* block = is_mapped(bytes) ? map(bytes) : std::aligned_alloc(kAlignment, rounded(bytes, kAlignment));
     AZ_CHECK(block, "cpu: out of memory asking for {} MiB; use a smaller batch or image", bytes >> 20);
     return block;
   }
-  void release(void* block, int64_t) noexcept override { std::free(block); }
+  void release(void* block, int64_t bytes) noexcept override {
+    if (!is_mapped(bytes)) return std::free(block);
+#if defined(__linux__)
+    ::munmap(block, rounded(bytes, kPage));
+#endif
+  }
+  bool exchanges_cheaply() const override { return true; }
   void fence(void* block, int64_t used, int64_t bytes) noexcept override {
     unpoison(block, static_cast<size_t>(bytes));
     poison(static_cast<char*>(block) + used, static_cast<size_t>(bytes - used));
   }
 
  private:
-  static constexpr int64_t kAlignment = 64;
+  static constexpr int64_t kAlignment = 64, kPage = 4096, kMapped = int64_t{1} << 20;
+
+  static size_t rounded(int64_t bytes, int64_t to) { return static_cast<size_t>((bytes + to - 1) / to * to); }
+  /// Under a sanitizer blocks come from its heap, which knows their ends.
+  static bool is_mapped(int64_t bytes) {
+#if defined(__linux__)
+    return !kAddressSanitizer && bytes >= kMapped;
+#else
+    return static_cast<void>(bytes), false;
+#endif
+  }
+  static void* map(int64_t bytes) {
+#if defined(__linux__)
+    const size_t size = rounded(bytes, kPage);
+    void* block = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) return nullptr;
+    static_cast<void>(::madvise(block, size, MADV_HUGEPAGE));  // a hint
+    return block;
+#else
+    return static_cast<void>(bytes), nullptr;
+#endif
+  }
 };
 
 }  // namespace
 
 CpuDevice::CpuDevice(bool exact)
-    : Device(std::make_unique<HostMemory>()), dnn_(std::make_unique<Dnn>()), exact_(exact) {}
+    : Device(std::make_unique<HostMemory>()), dnn_(std::make_unique<Dnn>()), exact_(exact) {
+  set_bf16_products(true);
+}
 CpuDevice::~CpuDevice() = default;
+
+void CpuDevice::set_bf16_products(bool on) {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  constexpr auto kWanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  bf16_products_ = on && !exact_ && (isa & kWanted) == kWanted;
+}
 
 void CpuDevice::copy_from_host(void* to, const void* from, int64_t bytes) { copy(to, from, bytes); }
 void CpuDevice::copy_to_host(void* to, const void* from, int64_t bytes) { copy(to, from, bytes); }

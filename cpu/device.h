@@ -25,6 +25,11 @@ class CpuDevice final : public Device {
   bool winograd() const { return winograd_; }
   void set_winograd(bool on) { winograd_ = on; }
 
+  /// Whether convolutions multiply bf16 maps as they are: where the processor can, unless turned off, and never on an
+  /// exact device. Elsewhere they go through f32, with the same points of rounding.
+  bool bf16_products() const { return bf16_products_; }
+  void set_bf16_products(bool on);
+
   /// oneDNN's engine, primitives and packed weights (cpu/dnn.h).
   class Dnn;
   Dnn& dnn() { return *dnn_; }
@@ -33,6 +38,7 @@ class CpuDevice final : public Device {
   std::unique_ptr<Dnn> dnn_;
   bool exact_;
   bool winograd_ = true;
+  bool bf16_products_ = false;
 };
 
 /// The version of oneDNN in use, "2.6.3".

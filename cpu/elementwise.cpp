@@ -13,27 +13,32 @@ constexpr int64_t kGrain = 16384;  // elements worth a thread
 }  // namespace
 
 // The instruction-set clones must be plain functions, so each loop is spelled out by type.
-#define AZ_LOOPS(T)                                                                 \
-  namespace {                                                                       \
-  AZ_SIMD void relu_loop(const T* x, T* y, int64_t count) {                         \
-    for (int64_t i = 0; i < count; ++i) y[i] = math::Relu{}.forward(x[i]);          \
-  }                                                                                 \
-  AZ_SIMD void relu_backward_loop(const T* y, const T* dy, T* dx, int64_t count) {  \
-    for (int64_t i = 0; i < count; ++i) dx[i] = math::Relu{}.backward(y[i], dy[i]); \
-  }                                                                                 \
-  AZ_SIMD void add_loop(const T* a, const T* b, T* y, int64_t count) {              \
-    for (int64_t i = 0; i < count; ++i) y[i] = a[i] + b[i];                         \
-  }                                                                                 \
-  AZ_SIMD void multiply_loop(const T* a, const T* b, T* y, int64_t count) {         \
-    for (int64_t i = 0; i < count; ++i) y[i] = a[i] * b[i];                         \
-  }                                                                                 \
-  AZ_SIMD void scale_loop(const T* x, T factor, T* y, int64_t count) {              \
-    for (int64_t i = 0; i < count; ++i) y[i] = factor * x[i];                       \
-  }                                                                                 \
+#define AZ_LOOPS(T)                                                                                      \
+  namespace {                                                                                            \
+  AZ_SIMD void relu_loop(const T* x, T* y, int64_t count) {                                              \
+    for (int64_t i = 0; i < count; ++i) y[i] = T(math::Relu{}.forward(Wide<T>(x[i])));                   \
+  }                                                                                                      \
+  AZ_SIMD void relu_backward_loop(const T* y, const T* dy, T* dx, int64_t count) {                       \
+    for (int64_t i = 0; i < count; ++i) dx[i] = T(math::Relu{}.backward(Wide<T>(y[i]), Wide<T>(dy[i]))); \
+  }                                                                                                      \
+  AZ_SIMD void scale_loop(const T* x, Wide<T> factor, T* y, int64_t count) {                             \
+    for (int64_t i = 0; i < count; ++i) y[i] = T(factor * Wide<T>(x[i]));                                \
+  }                                                                                                      \
   }
 AZ_LOOPS(float)
 AZ_LOOPS(double)
+AZ_LOOPS(bf16)
 #undef AZ_LOOPS
+
+#define AZ_PRODUCTS(T)                                                      \
+  namespace {                                                               \
+  AZ_SIMD void multiply_loop(const T* a, const T* b, T* y, int64_t count) { \
+    for (int64_t i = 0; i < count; ++i) y[i] = a[i] * b[i];                 \
+  }                                                                         \
+  }
+AZ_PRODUCTS(float)
+AZ_PRODUCTS(double)
+#undef AZ_PRODUCTS
 
 template <class Body, class T>
 void map_forward(const T* x, T* y, int64_t count) {
@@ -57,12 +62,14 @@ void map_backward(const T* saved, const T* dy, T* dx, int64_t count) {
   });
 }
 
-#define AZ_ADD(T)                                                                                      \
-  namespace {                                                                                          \
-  AZ_SIMD void add_loop(const T* a, const T* b, T* y, int64_t count) {                                 \
-    for (int64_t i = 0; i < count; ++i) y[i] = T(static_cast<float>(a[i]) + static_cast<float>(b[i])); \
-  }                                                                                                    \
+#define AZ_ADD(T)                                                                \
+  namespace {                                                                    \
+  AZ_SIMD void add_loop(const T* a, const T* b, T* y, int64_t count) {           \
+    for (int64_t i = 0; i < count; ++i) y[i] = T(Wide<T>(a[i]) + Wide<T>(b[i])); \
+  }                                                                              \
   }
+AZ_ADD(float)
+AZ_ADD(double)
 AZ_ADD(bf16)
 AZ_ADD(f16)
 #undef AZ_ADD
@@ -104,7 +111,7 @@ void multiply(const T* a, const T* b, T* y, int64_t count) {
 }
 
 template <class T>
-void scale(const T* x, T factor, T* y, int64_t count) {
+void scale(const T* x, Wide<T> factor, T* y, int64_t count) {
   parallel_for(count, kGrain,
                [&](int64_t begin, int64_t end) { scale_loop(x + begin, factor, y + begin, end - begin); });
 }
@@ -156,6 +163,9 @@ T exp_scaled_backward(const T* x, const T* y, const T* dy, T s, T limit, T* dx, 
   template void scale_rows<T>(const T*, const T*, T*, int64_t, int64_t);         \
   template void exp_scaled<T>(const T*, T, T, T*, int64_t);                      \
   template T exp_scaled_backward<T>(const T*, const T*, const T*, T, T, T*, int64_t);
+template void map_forward<math::Relu, bf16>(const bf16*, bf16*, int64_t);
+template void map_backward<math::Relu, bf16>(const bf16*, const bf16*, bf16*, int64_t);
+template void scale(const bf16*, float, bf16*, int64_t);
 template void add(const bf16*, const bf16*, bf16*, int64_t);
 template void add(const f16*, const f16*, f16*, int64_t);
 AZ_INSTANTIATE(float)

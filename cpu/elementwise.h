@@ -3,9 +3,11 @@
 
 #include <cstdint>
 
+#include "tensor/dtype.h"
+
 namespace az::cpu {
 
-/// y[i] = body.forward(x[i]).   x, y [count]
+/// y[i] = body.forward(x[i]).   x, y [count], perhaps the same; Relu also takes bf16
 template <class Body, class T>
 void map_forward(const T* x, T* y, int64_t count);
 /// dx[i] = body.backward(saved[i], dy[i]).   all [count]
@@ -22,9 +24,9 @@ void add(const T* a, const T* b, T* y, int64_t count);
 /// y = a * b.   all [count]
 template <class T>
 void multiply(const T* a, const T* b, T* y, int64_t count);
-/// y = factor * x.   x, y [count]
+/// y = factor * x.   x, y [count]; also bf16, multiplied in float
 template <class T>
-void scale(const T* x, T factor, T* y, int64_t count);
+void scale(const T* x, Wide<T> factor, T* y, int64_t count);
 /// y[r][c] = factor[c] * x[r][c].   x, y [rows, channels]; factor [channels]
 template <class T>
 void scale_channels(const T* x, const T* factor, T* y, int64_t rows, int64_t channels);
@@ -32,7 +34,7 @@ void scale_channels(const T* x, const T* factor, T* y, int64_t rows, int64_t cha
 template <class T>
 void scale_rows(const T* x, const T* factor, T* y, int64_t rows, int64_t columns);
 
-/// y = exp(min(s * x, limit)).   x, y [count]
+/// y = exp(min(s * x, limit)).   x, y [count], perhaps the same
 template <class T>
 void exp_scaled(const T* x, T s, T limit, T* y, int64_t count);
 /// dx = dz * s and ds = sum of dz * x, dz = dy * y where s * x < limit.   x, y, dy, dx [count]

@@ -53,6 +53,28 @@ struct Normalise {
 /// Error: channels other than 3, or a source larger than the target.
 void normalise(const ImageView& source, const Normalise& how, int padded_width, int padded_height, float* out);
 
+/// Where a picture lands in the network's input: stretched, then a window cut out of it or put around it.
+struct InputPlace {
+  int resized_width = 0;
+  int resized_height = 0;
+  int left = 0;  ///< upper left corner of the window in the stretched picture; may lie outside it
+  int top = 0;
+  int width = 0;  ///< of the window
+  int height = 0;
+  std::array<uint8_t, 4> fill{};  ///< around the picture, before normalisation, in the order of the source's channels
+  /// Source pixels that the stretched picture shows, where that is no whole number: a picture of 427 rows decoded at
+  /// half its size has 214, the last of which is half beyond the edge. 0: all.
+  double source_width = 0, source_height = 0;
+};
+
+/// resize_bilinear, padded_crop and normalise one after the other, to the bit, in one pass and without the pictures
+/// between them.
+/// source   [height, width, 3]
+/// out      [padded_height, padded_width, 3] f32
+/// Error: channels other than 3, an empty source or stretched picture, or a window larger than the target.
+void resize_normalise(const ImageView& source, const InputPlace& place, const Normalise& how, int padded_width,
+                      int padded_height, float* out);
+
 /// out(x, y) = source(x + left, y + top), `fill` (one value per channel, at most 4) outside the source.
 /// out      [height, width, channels]; left and top may be negative
 void padded_crop(const ImageView& source, int left, int top, int width, int height, const std::array<uint8_t, 4>& fill,

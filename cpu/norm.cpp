@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cpu/parallel.h"
+#include "math/elementwise.h"
 #include "tensor/simd.h"
 
 // The bodies are templates; each is compiled for every instruction set inside a plain function marked AZ_SIMD.
@@ -51,32 +52,42 @@ void sum_blocks(const NormShape& shape, std::vector<double>& first, std::vector<
   }
 }
 
+template <class T>
+AZ_BODY double wide(T v) {
+  return math::cast<double>(v);
+}
+
 /// Four rows a turn, so that the sums are loaded and stored a quarter as often.
 template <class T>
 AZ_BODY void moments_body(const T* x, double* __restrict sum, double* __restrict square, int64_t rows, int64_t c) {
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4, x += 4 * c)
     for (int64_t i = 0; i < c; ++i) {
-      const double v0 = double(x[i]), v1 = double(x[c + i]), v2 = double(x[2 * c + i]), v3 = double(x[3 * c + i]);
+      const double v0 = wide(x[i]), v1 = wide(x[c + i]), v2 = wide(x[2 * c + i]), v3 = wide(x[3 * c + i]);
       sum[i] += (v0 + v1) + (v2 + v3);
       square[i] += (v0 * v0 + v1 * v1) + (v2 * v2 + v3 * v3);
     }
   for (; r < rows; ++r, x += c)
     for (int64_t i = 0; i < c; ++i) {
-      sum[i] += double(x[i]);
-      square[i] += double(x[i]) * double(x[i]);
+      const double v = wide(x[i]);
+      sum[i] += v;
+      square[i] += v * v;
     }
 }
 
+/// y may be x or the residual, which the compiler cannot know: `ivdep` says that no other overlap is.
 template <class T>
-AZ_BODY void affine_body(const T* x, const T* scale, const T* shift, const T* residual, T low, T* __restrict y,
+AZ_BODY void affine_body(const T* x, const Wide<T>* scale, const Wide<T>* shift, const T* residual, Wide<T> low, T* y,
                          int64_t rows, int64_t c) {
+  using W = Wide<T>;
   for (int64_t r = 0; r < rows; ++r, x += c, y += c) {
     if (residual) {
-      for (int64_t i = 0; i < c; ++i) y[i] = math::at_least(scale[i] * x[i] + shift[i] + residual[i], low);
+#pragma GCC ivdep
+      for (int64_t i = 0; i < c; ++i) y[i] = T(math::at_least(scale[i] * W(x[i]) + shift[i] + W(residual[i]), low));
       residual += c;
     } else {
-      for (int64_t i = 0; i < c; ++i) y[i] = math::at_least(scale[i] * x[i] + shift[i], low);
+#pragma GCC ivdep
+      for (int64_t i = 0; i < c; ++i) y[i] = T(math::at_least(scale[i] * W(x[i]) + shift[i], low));
     }
   }
 }
@@ -85,20 +96,21 @@ AZ_BODY void affine_body(const T* x, const T* scale, const T* shift, const T* re
 template <class T>
 struct Row {
   const T *dy, *x, *y;
-  const T *scale, *shift;
+  const Wide<T>*scale, *shift;
   AZ_BODY Row next(int64_t c) const { return {dy + c, x ? x + c : x, y ? y + c : y, scale, shift}; }
 };
 
 /// dy of channel i, or 0 where the ReLU cut it off. Loads come before the choice: only then does the loop vectorise.
 template <Gate gate, class T>
-AZ_BODY T gated(const Row<T>& row, int64_t i) {
-  const T dy = row.dy[i];
+AZ_BODY Wide<T> gated(const Row<T>& row, int64_t i) {
+  using W = Wide<T>;
+  const W dy = W(row.dy[i]);
   if constexpr (gate == Gate::none) {
     return dy;
   } else if constexpr (gate == Gate::from_x) {
-    return row.scale[i] * row.x[i] + row.shift[i] > T(0) ? dy : T(0);
+    return row.scale[i] * W(row.x[i]) + row.shift[i] > W(0) ? dy : W(0);
   } else {
-    return row.y[i] > T(0) ? dy : T(0);
+    return W(row.y[i]) > W(0) ? dy : W(0);
   }
 }
 
@@ -111,7 +123,7 @@ AZ_BODY void sums_body(Row<T> row, double* __restrict sum_dy, double* __restrict
       const double g0 = double(gated<gate>(r0, i)), g1 = double(gated<gate>(r1, i));
       const double g2 = double(gated<gate>(r2, i)), g3 = double(gated<gate>(r3, i));
       sum_dy[i] += (g0 + g1) + (g2 + g3);
-      sum_dy_x[i] += (g0 * double(r0.x[i]) + g1 * double(r1.x[i])) + (g2 * double(r2.x[i]) + g3 * double(r3.x[i]));
+      sum_dy_x[i] += (g0 * wide(r0.x[i]) + g1 * wide(r1.x[i])) + (g2 * wide(r2.x[i]) + g3 * wide(r3.x[i]));
     }
     row = r3.next(c);
   }
@@ -119,51 +131,56 @@ AZ_BODY void sums_body(Row<T> row, double* __restrict sum_dy, double* __restrict
     for (int64_t i = 0; i < c; ++i) {
       const double g = double(gated<gate>(row, i));
       sum_dy[i] += g;
-      sum_dy_x[i] += g * double(row.x[i]);
+      sum_dy_x[i] += g * wide(row.x[i]);
     }
 }
 
 template <Gate gate, class T>
-AZ_BODY void gradient_body(Row<T> row, const T* factor, const T* slope, const T* offset, T* __restrict dx,
+AZ_BODY void gradient_body(Row<T> row, const Wide<T>* factor, const Wide<T>* slope, const Wide<T>* offset, T* dx,
                            T* __restrict dresidual, int64_t rows, int64_t c) {
+  // dx may be dy: the loops carry nothing from one element to the next.
   for (int64_t r = 0; r < rows; ++r, row = row.next(c), dx += c) {
     if (slope) {
-      for (int64_t i = 0; i < c; ++i) dx[i] = factor[i] * gated<gate>(row, i) + (slope[i] * row.x[i] + offset[i]);
+#pragma GCC ivdep
+      for (int64_t i = 0; i < c; ++i)
+        dx[i] = T(factor[i] * gated<gate>(row, i) + (slope[i] * Wide<T>(row.x[i]) + offset[i]));
     } else {
-      for (int64_t i = 0; i < c; ++i) dx[i] = factor[i] * gated<gate>(row, i);
+#pragma GCC ivdep
+      for (int64_t i = 0; i < c; ++i) dx[i] = T(factor[i] * gated<gate>(row, i));
     }
     if (dresidual) {
-      for (int64_t i = 0; i < c; ++i) dresidual[i] = gated<gate>(row, i);
+      for (int64_t i = 0; i < c; ++i) dresidual[i] = T(gated<gate>(row, i));
       dresidual += c;
     }
   }
 }
 
-#define AZ_LOOPS(T)                                                                                                  \
-  AZ_SIMD void moments_loop(const T* x, double* sum, double* square, int64_t rows, int64_t c) {                      \
-    moments_body(x, sum, square, rows, c);                                                                           \
-  }                                                                                                                  \
-  AZ_SIMD void affine_loop(const T* x, const T* scale, const T* shift, const T* residual, T low, T* y, int64_t rows, \
-                           int64_t c) {                                                                              \
-    affine_body(x, scale, shift, residual, low, y, rows, c);                                                         \
-  }                                                                                                                  \
-  AZ_SIMD void sums_loop(Gate gate, const Row<T>& row, double* sum_dy, double* sum_dy_x, int64_t rows, int64_t c) {  \
-    switch (gate) {                                                                                                  \
-      case Gate::none: return sums_body<Gate::none>(row, sum_dy, sum_dy_x, rows, c);                                 \
-      case Gate::from_x: return sums_body<Gate::from_x>(row, sum_dy, sum_dy_x, rows, c);                             \
-      case Gate::from_y: return sums_body<Gate::from_y>(row, sum_dy, sum_dy_x, rows, c);                             \
-    }                                                                                                                \
-  }                                                                                                                  \
-  AZ_SIMD void gradient_loop(Gate gate, const Row<T>& row, const T* factor, const T* slope, const T* offset, T* dx,  \
-                             T* dresidual, int64_t rows, int64_t c) {                                                \
-    switch (gate) {                                                                                                  \
-      case Gate::none: return gradient_body<Gate::none>(row, factor, slope, offset, dx, dresidual, rows, c);         \
-      case Gate::from_x: return gradient_body<Gate::from_x>(row, factor, slope, offset, dx, dresidual, rows, c);     \
-      case Gate::from_y: return gradient_body<Gate::from_y>(row, factor, slope, offset, dx, dresidual, rows, c);     \
-    }                                                                                                                \
+#define AZ_LOOPS(T)                                                                                                 \
+  AZ_SIMD void moments_loop(const T* x, double* sum, double* square, int64_t rows, int64_t c) {                     \
+    moments_body(x, sum, square, rows, c);                                                                          \
+  }                                                                                                                 \
+  AZ_SIMD void affine_loop(const T* x, const Wide<T>* scale, const Wide<T>* shift, const T* residual, Wide<T> low,  \
+                           T* y, int64_t rows, int64_t c) {                                                         \
+    affine_body(x, scale, shift, residual, low, y, rows, c);                                                        \
+  }                                                                                                                 \
+  AZ_SIMD void sums_loop(Gate gate, const Row<T>& row, double* sum_dy, double* sum_dy_x, int64_t rows, int64_t c) { \
+    switch (gate) {                                                                                                 \
+      case Gate::none: return sums_body<Gate::none>(row, sum_dy, sum_dy_x, rows, c);                                \
+      case Gate::from_x: return sums_body<Gate::from_x>(row, sum_dy, sum_dy_x, rows, c);                            \
+      case Gate::from_y: return sums_body<Gate::from_y>(row, sum_dy, sum_dy_x, rows, c);                            \
+    }                                                                                                               \
+  }                                                                                                                 \
+  AZ_SIMD void gradient_loop(Gate gate, const Row<T>& row, const Wide<T>* factor, const Wide<T>* slope,             \
+                             const Wide<T>* offset, T* dx, T* dresidual, int64_t rows, int64_t c) {                 \
+    switch (gate) {                                                                                                 \
+      case Gate::none: return gradient_body<Gate::none>(row, factor, slope, offset, dx, dresidual, rows, c);        \
+      case Gate::from_x: return gradient_body<Gate::from_x>(row, factor, slope, offset, dx, dresidual, rows, c);    \
+      case Gate::from_y: return gradient_body<Gate::from_y>(row, factor, slope, offset, dx, dresidual, rows, c);    \
+    }                                                                                                               \
   }
 AZ_LOOPS(float)
 AZ_LOOPS(double)
+AZ_LOOPS(bf16)
 #undef AZ_LOOPS
 
 /// The pointers of one row of one image.
@@ -224,8 +241,8 @@ void slopes_and_offsets(const ChannelSums& sums, const NormShape& shape, const m
 }  // namespace
 
 template <class T>
-void measure(const T* x, const NormShape& shape, const math::NormParameters<T>& parameters,
-             const math::RunningStatistics<T>& running, const math::NormMap<T>& map) {
+void measure(const T* x, const NormShape& shape, const math::NormParameters<Wide<T>>& parameters,
+             const math::RunningStatistics<Wide<T>>& running, const math::NormMap<Wide<T>>& map) {
   ChannelSums sums;
   sum_blocks(shape, sums.first, sums.second,
              [&](int64_t image, int64_t row, int64_t rows, double* sum, double* square) {
@@ -243,9 +260,9 @@ void measure(const T* x, const NormShape& shape, const math::NormParameters<T>& 
     map.rstd[g] = math::inverse_deviation(moments.variance, parameters.eps);
     if (!running.mean) continue;
     const double correction = math::unbiased(shape.group_size());
-    running.mean[g] = static_cast<T>(math::running(double(running.mean[g]), moments.mean, running.momentum, 1));
+    running.mean[g] = static_cast<Wide<T>>(math::running(double(running.mean[g]), moments.mean, running.momentum, 1));
     running.var[g] =
-        static_cast<T>(math::running(double(running.var[g]), moments.variance, running.momentum, correction));
+        static_cast<Wide<T>>(math::running(double(running.var[g]), moments.variance, running.momentum, correction));
   }
   for (int64_t i = 0; i < shape.images * shape.channels; ++i)
     fold_channel(parameters, i % shape.channels, map.mean[i / width], map.rstd[i / width], map.scale + i,
@@ -265,9 +282,9 @@ void fold_running(const math::NormParameters<T>& parameters, const T* running_me
 }
 
 template <class T>
-void affine_channels(const T* x, const T* scale, const T* shift, const T* residual, bool relu, T* y,
+void affine_channels(const T* x, const Wide<T>* scale, const Wide<T>* shift, const T* residual, bool relu, T* y,
                      const NormShape& shape) {
-  const T low = relu ? T(0) : -std::numeric_limits<T>::infinity();
+  const auto low = relu ? Wide<T>(0) : -std::numeric_limits<Wide<T>>::infinity();
   for_each_block(shape, [&](int64_t image, int64_t, int64_t row, int64_t rows) {
     const int64_t at = (image * shape.rows + row) * shape.channels;
     affine_loop(x + at, scale + image * shape.channels, shift + image * shape.channels,
@@ -276,7 +293,7 @@ void affine_channels(const T* x, const T* scale, const T* shift, const T* residu
 }
 
 template <class T>
-void gradient_sums(const NormGradientInput<T>& in, const NormShape& shape, const math::NormGradientSums<T>& out) {
+void gradient_sums(const NormGradientInput<T>& in, const NormShape& shape, const math::NormGradientSums<Wide<T>>& out) {
   ChannelSums sums;
   sum_blocks(shape, sums.first, sums.second, [&](int64_t image, int64_t row, int64_t rows, double* dy, double* dy_x) {
     sums_loop(in.gate, row_at(in, shape, image, row), dy, dy_x, rows, shape.channels);
@@ -286,7 +303,7 @@ void gradient_sums(const NormGradientInput<T>& in, const NormShape& shape, const
 }
 
 template <class T>
-void gradient_rows(const NormGradientInput<T>& in, const T* slope, const T* offset, T* dx, T* dresidual,
+void gradient_rows(const NormGradientInput<T>& in, const Wide<T>* slope, const Wide<T>* offset, T* dx, T* dresidual,
                    const NormShape& shape) {
   for_each_block(shape, [&](int64_t image, int64_t, int64_t row, int64_t rows) {
     const int64_t at = (image * shape.rows + row) * shape.channels;
@@ -297,15 +314,20 @@ void gradient_rows(const NormGradientInput<T>& in, const T* slope, const T* offs
   });
 }
 
-#define AZ_INSTANTIATE(T)                                                                                              \
-  template void measure<T>(const T*, const NormShape&, const math::NormParameters<T>&,                                 \
-                           const math::RunningStatistics<T>&, const math::NormMap<T>&);                                \
-  template void fold_running<T>(const math::NormParameters<T>&, const T*, const T*, int64_t, const math::NormMap<T>&); \
-  template void affine_channels<T>(const T*, const T*, const T*, const T*, bool, T*, const NormShape&);                \
-  template void gradient_sums<T>(const NormGradientInput<T>&, const NormShape&, const math::NormGradientSums<T>&);     \
-  template void gradient_rows<T>(const NormGradientInput<T>&, const T*, const T*, T*, T*, const NormShape&);
+#define AZ_INSTANTIATE(T)                                                                                           \
+  template void measure<T>(const T*, const NormShape&, const math::NormParameters<Wide<T>>&,                        \
+                           const math::RunningStatistics<Wide<T>>&, const math::NormMap<Wide<T>>&);                 \
+  template void affine_channels<T>(const T*, const Wide<T>*, const Wide<T>*, const T*, bool, T*, const NormShape&); \
+  template void gradient_sums<T>(const NormGradientInput<T>&, const NormShape&,                                     \
+                                 const math::NormGradientSums<Wide<T>>&);                                           \
+  template void gradient_rows<T>(const NormGradientInput<T>&, const Wide<T>*, const Wide<T>*, T*, T*, const NormShape&);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)
+AZ_INSTANTIATE(bf16)
 #undef AZ_INSTANTIATE
+template void fold_running(const math::NormParameters<float>&, const float*, const float*, int64_t,
+                           const math::NormMap<float>&);
+template void fold_running(const math::NormParameters<double>&, const double*, const double*, int64_t,
+                           const math::NormMap<double>&);
 
 }  // namespace az::cpu

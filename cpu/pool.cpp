@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "cpu/parallel.h"
+#include "tensor/dtype.h"
 #include "tensor/simd.h"
 
 // The bodies are templates; each is compiled for every instruction set inside a plain function marked AZ_SIMD.
@@ -13,7 +14,7 @@
 namespace az::cpu {
 namespace {
 
-constexpr int64_t kChannels = 64;  // channels whose maxima are kept on the stack
+constexpr int64_t kChannels = 64;  // channels whose maxima or sums are kept on the stack
 
 /// One window of one pixel of y: rows [top, bottom) and columns [left, right) of one image x, both inside it.
 struct Window {
@@ -24,14 +25,15 @@ struct Window {
 template <class T>
 AZ_BODY void window_body(const T* x, const Window& at, const PoolShape& shape, T* __restrict y,
                          uint8_t* __restrict tap) {
+  using W = Wide<T>;
   // The tap has the width of the value, so that both are chosen by one mask.
-  using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
-  T best[kChannels];
+  using Index = std::conditional_t<sizeof(W) == 4, int32_t, int64_t>;
+  W best[kChannels];
   Index which[kChannels];
   for (int64_t c0 = 0; c0 < shape.channels; c0 += kChannels) {
     const int64_t count = std::min(kChannels, shape.channels - c0);
     for (int64_t c = 0; c < count; ++c) {
-      best[c] = -std::numeric_limits<T>::infinity();
+      best[c] = -std::numeric_limits<W>::infinity();
       which[c] = static_cast<Index>((at.top - at.row0) * shape.windows.kernel + at.left - at.column0);
     }
     for (int64_t i = at.top; i < at.bottom; ++i)
@@ -39,43 +41,74 @@ AZ_BODY void window_body(const T* x, const Window& at, const PoolShape& shape, T
         const T* pixel = x + (i * shape.w_in + j) * shape.channels + c0;
         const auto place = static_cast<Index>((i - at.row0) * shape.windows.kernel + j - at.column0);
         for (int64_t c = 0; c < count; ++c) {
-          const T v = pixel[c];
+          const W v = W(pixel[c]);
           const bool wins = math::beats(v, best[c]);
           best[c] = wins ? v : best[c];
           which[c] = wins ? place : which[c];
         }
       }
-    for (int64_t c = 0; c < count; ++c) y[c0 + c] = best[c];
+    for (int64_t c = 0; c < count; ++c) y[c0 + c] = T(best[c]);
     for (int64_t c = 0; c < count; ++c) tap[c0 + c] = static_cast<uint8_t>(which[c]);
+  }
+}
+
+/// A row of y without taps. `at` gives the window's rows; the columns are those of each pixel.
+template <class T>
+AZ_BODY void values_row_body(const T* x, const Window& at, const PoolShape& shape, T* __restrict y) {
+  using W = Wide<T>;
+  const math::Windows& w = shape.windows;
+  W best[kChannels];
+  for (int64_t ox = 0; ox < shape.w_out; ++ox, y += shape.channels) {
+    const int64_t left = std::max<int64_t>(w.begin(ox), 0), right = std::min(w.begin(ox) + w.kernel, shape.w_in);
+    for (int64_t c0 = 0; c0 < shape.channels; c0 += kChannels) {
+      const int64_t count = std::min(kChannels, shape.channels - c0);
+      for (int64_t c = 0; c < count; ++c) best[c] = -std::numeric_limits<W>::infinity();
+      for (int64_t i = at.top; i < at.bottom; ++i)
+        for (int64_t j = left; j < right; ++j) {
+          const T* pixel = x + (i * shape.w_in + j) * shape.channels + c0;
+          for (int64_t c = 0; c < count; ++c) best[c] = math::beats(W(pixel[c]), best[c]) ? W(pixel[c]) : best[c];
+        }
+      for (int64_t c = 0; c < count; ++c) y[c0 + c] = T(best[c]);
+    }
   }
 }
 
 /// Row i of dx of one image.
 template <class T>
 AZ_BODY void backward_row_body(const T* dy, const uint8_t* tap, T* __restrict dx, int64_t i, const PoolShape& shape) {
+  using W = Wide<T>;
   const math::Windows& w = shape.windows;
-  std::fill_n(dx, shape.w_in * shape.channels, T(0));
+  W sum[kChannels];
   for (int64_t j = 0; j < shape.w_in; ++j, dx += shape.channels)
-    for (int64_t oy = w.first_over(i); oy < w.end_over(i, shape.h_out); ++oy)
-      for (int64_t ox = w.first_over(j); ox < w.end_over(j, shape.w_out); ++ox) {
-        const int64_t at = (oy * shape.w_out + ox) * shape.channels;
-        const auto place = static_cast<int32_t>((i - w.begin(oy)) * w.kernel + j - w.begin(ox));
-        for (int64_t c = 0; c < shape.channels; ++c) {
-          const T g = dy[at + c];
-          dx[c] += int32_t{tap[at + c]} == place ? g : T(0);
+    for (int64_t c0 = 0; c0 < shape.channels; c0 += kChannels) {
+      const int64_t count = std::min(kChannels, shape.channels - c0);
+      for (int64_t c = 0; c < count; ++c) sum[c] = W(0);
+      for (int64_t oy = w.first_over(i); oy < w.end_over(i, shape.h_out); ++oy)
+        for (int64_t ox = w.first_over(j); ox < w.end_over(j, shape.w_out); ++ox) {
+          const int64_t at = (oy * shape.w_out + ox) * shape.channels + c0;
+          const auto place = static_cast<int32_t>((i - w.begin(oy)) * w.kernel + j - w.begin(ox));
+          for (int64_t c = 0; c < count; ++c) {
+            const W g = W(dy[at + c]);
+            sum[c] += int32_t{tap[at + c]} == place ? g : W(0);
+          }
         }
-      }
+      for (int64_t c = 0; c < count; ++c) dx[c0 + c] = T(sum[c]);
+    }
 }
 
 #define AZ_LOOPS(T)                                                                                           \
   AZ_SIMD void window_loop(const T* x, const Window& at, const PoolShape& shape, T* y, uint8_t* tap) {        \
     window_body(x, at, shape, y, tap);                                                                        \
   }                                                                                                           \
+  AZ_SIMD void values_row_loop(const T* x, const Window& at, const PoolShape& shape, T* y) {                  \
+    values_row_body(x, at, shape, y);                                                                         \
+  }                                                                                                           \
   AZ_SIMD void backward_row_loop(const T* dy, const uint8_t* tap, T* dx, int64_t i, const PoolShape& shape) { \
     backward_row_body(dy, tap, dx, i, shape);                                                                 \
   }
 AZ_LOOPS(float)
 AZ_LOOPS(double)
+AZ_LOOPS(bf16)
 #undef AZ_LOOPS
 
 }  // namespace
@@ -90,6 +123,10 @@ void max_pool(const T* x, T* y, uint8_t* tap, const PoolShape& shape) {
       at.row0 = w.begin(r % shape.h_out);
       at.top = std::max<int64_t>(at.row0, 0);
       at.bottom = std::min(at.row0 + w.kernel, shape.h_in);
+      if (!tap) {
+        values_row_loop(image, at, shape, y + r * shape.w_out * shape.channels);
+        continue;
+      }
       for (int64_t ox = 0; ox < shape.w_out; ++ox) {
         at.column0 = w.begin(ox);
         at.left = std::max<int64_t>(at.column0, 0);
@@ -111,9 +148,12 @@ void max_pool_backward(const T* dy, const uint8_t* tap, T* dx, const PoolShape& 
   });
 }
 
-template void max_pool<float>(const float*, float*, uint8_t*, const PoolShape&);
-template void max_pool<double>(const double*, double*, uint8_t*, const PoolShape&);
-template void max_pool_backward<float>(const float*, const uint8_t*, float*, const PoolShape&);
-template void max_pool_backward<double>(const double*, const uint8_t*, double*, const PoolShape&);
+#define AZ_INSTANTIATE(T)                                              \
+  template void max_pool<T>(const T*, T*, uint8_t*, const PoolShape&); \
+  template void max_pool_backward<T>(const T*, const uint8_t*, T*, const PoolShape&);
+AZ_INSTANTIATE(float)
+AZ_INSTANTIATE(double)
+AZ_INSTANTIATE(bf16)
+#undef AZ_INSTANTIATE
 
 }  // namespace az::cpu

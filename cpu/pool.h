@@ -1,5 +1,5 @@
-// Max-pooling over NHWC. T is float or double. Reads x once (windows overlap in the cache), writes y and a byte an
-// output.
+// Max-pooling over NHWC. T is float, double or bf16, whose sums are float. Reads x once (windows overlap in the cache),
+// writes y and, with taps, a byte an output.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,8 @@ namespace az::cpu {
 
 using math::PoolShape;
 
-/// y = largest value of the window; tap = its place in the window, row * kernel + column.
+/// y = largest value of the window; tap = its place in the window, row * kernel + column, or null where it is not
+/// wanted.
 ///   x [images, h_in, w_in, channels] -> y, tap [images, h_out, w_out, channels]
 template <class T>
 void max_pool(const T* x, T* y, uint8_t* tap, const PoolShape& shape);

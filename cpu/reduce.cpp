@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "cpu/parallel.h"
+#include "math/elementwise.h"
 #include "tensor/simd.h"
 
 namespace az::cpu {
@@ -28,13 +29,19 @@ constexpr int64_t kRowBlock = 256;  // rows summed by one loop
       for (int64_t j = 0; j < 8; ++j) part[j] += double(a[i + j]);                                    \
     for (; i < count; ++i) part[i % 8] += double(a[i]);                                               \
     return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7])); \
-  }                                                                                                   \
-  AZ_SIMD void add_row(const T* x, double* y, int64_t channels) {                                     \
-    for (int64_t c = 0; c < channels; ++c) y[c] += double(x[c]);                                      \
   }
 AZ_LOOPS(float)
 AZ_LOOPS(double)
 #undef AZ_LOOPS
+
+#define AZ_ADD_ROW(T)                                                        \
+  AZ_SIMD void add_row(const T* x, double* y, int64_t channels) {            \
+    for (int64_t c = 0; c < channels; ++c) y[c] += math::cast<double>(x[c]); \
+  }
+AZ_ADD_ROW(float)
+AZ_ADD_ROW(double)
+AZ_ADD_ROW(bf16)
+#undef AZ_ADD_ROW
 
 /// f(begin, count) of every block, added in order.
 template <class F>
@@ -63,7 +70,7 @@ T dot(const T* a, const T* b, int64_t count) {
 }
 
 template <class T>
-void sum_rows(const T* x, T* y, int64_t rows, int64_t channels) {
+void sum_rows(const T* x, Wide<T>* y, int64_t rows, int64_t channels) {
   const int64_t blocks = std::max<int64_t>((rows + kRowBlock - 1) / kRowBlock, 1);
   std::vector<double> parts(static_cast<size_t>(blocks * channels));
   parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
@@ -74,7 +81,7 @@ void sum_rows(const T* x, T* y, int64_t rows, int64_t channels) {
   for (int64_t c = 0; c < channels; ++c) {
     double total = 0;
     for (int64_t b = 0; b < blocks; ++b) total += parts[static_cast<size_t>(b * channels + c)];
-    y[c] = static_cast<T>(total);
+    y[c] = static_cast<Wide<T>>(total);
   }
 }
 
@@ -84,5 +91,6 @@ template float dot(const float*, const float*, int64_t);
 template double dot(const double*, const double*, int64_t);
 template void sum_rows(const float*, float*, int64_t, int64_t);
 template void sum_rows(const double*, double*, int64_t, int64_t);
+template void sum_rows(const bf16*, float*, int64_t, int64_t);
 
 }  // namespace az::cpu

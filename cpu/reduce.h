@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "tensor/dtype.h"
+
 namespace az::cpu {
 
 /// Sum of x.   x [count]
@@ -12,8 +14,8 @@ T sum(const T* x, int64_t count);
 /// Sum of a * b.   a, b [count]
 template <class T>
 T dot(const T* a, const T* b, int64_t count);
-/// y[c] = sum over rows of x[r][c].   x [rows, channels] -> y [channels]
+/// y[c] = sum over rows of x[r][c].   x [rows, channels] -> y [channels]; x also bf16, then y is float
 template <class T>
-void sum_rows(const T* x, T* y, int64_t rows, int64_t channels);
+void sum_rows(const T* x, Wide<T>* y, int64_t rows, int64_t channels);
 
 }  // namespace az::cpu

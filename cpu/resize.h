@@ -1,4 +1,5 @@
-// Resizing of NHWC maps. T is float or double. Memory-bound: reads the smaller map about once, the larger one once.
+// Resizing of NHWC maps. T is float, double or bf16 (computed in float, rounded once). Memory-bound: reads the smaller
+// map about once, the larger one once.
 #pragma once
 
 #include "math/resize.h"

@@ -8,8 +8,6 @@
 namespace az::cpu {
 namespace {
 
-constexpr uint64_t kMaxRun = std::numeric_limits<uint32_t>::max();
-
 uint64_t pixel_count(const Rle& rle) { return uint64_t{rle.height} * rle.width; }
 
 uint64_t covered(const Rle& rle) {
@@ -116,55 +114,6 @@ Mask rle_decode(const Rle& rle) {
     value = !value;
   }
   return mask;
-}
-
-std::string rle_to_string(const Rle& rle) {
-  std::string text;
-  text.reserve(rle.counts.size() * 2);
-  for (size_t i = 0; i < rle.counts.size(); ++i) {
-    int64_t rest = rle.counts[i];
-    if (i > 2) rest -= rle.counts[i - 2];
-    for (bool more = true; more;) {
-      const int64_t piece = rest & 31;
-      rest >>= 5;
-      more = (piece & 16) != 0 ? rest != -1 : rest != 0;
-      text.push_back(static_cast<char>(48 + piece + (more ? 32 : 0)));
-    }
-  }
-  return text;
-}
-
-Rle rle_from_string(std::string_view text, uint32_t height, uint32_t width) {
-  Rle rle{height, width, {}};
-  rle.counts.reserve(text.size());
-  for (size_t at = 0; at < text.size();) {
-    uint64_t value = 0;
-    int shift = 0;
-    int piece = 32;
-    while ((piece & 32) != 0) {
-      AZ_CHECK(at < text.size(), "the compressed runs stop within a number");
-      piece = text[at] - 48;
-      AZ_CHECK(piece >= 0 && piece < 64, "the compressed runs have a character outside '0'..'o' at position {}", at);
-      AZ_CHECK(shift < 40, "the compressed runs have a number beyond 32 bits at position {}", at);
-      value |= static_cast<uint64_t>(piece & 31) << shift;
-      shift += 5;
-      ++at;
-    }
-    if ((piece & 16) != 0) value |= ~uint64_t{0} << shift;
-    int64_t run = static_cast<int64_t>(value);
-    if (rle.counts.size() > 2) run += rle.counts[rle.counts.size() - 2];
-    AZ_CHECK(run >= 0 && run <= static_cast<int64_t>(kMaxRun), "the compressed runs hold a run of {} pixels", run);
-    rle.counts.push_back(static_cast<uint32_t>(run));
-  }
-  return rle;
-}
-
-std::string rle_problem(const Rle& rle) {
-  if (pixel_count(rle) > kMaxRun)
-    return fmt::format("a picture of {} x {} has more pixels than a run can count", rle.height, rle.width);
-  if (covered(rle) == pixel_count(rle)) return "";
-  return fmt::format("the runs cover {} pixels, the picture of {} x {} has {}", covered(rle), rle.width, rle.height,
-                     pixel_count(rle));
 }
 
 Rle rle_union(std::span<const Rle> masks) {

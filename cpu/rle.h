@@ -46,6 +46,20 @@ Rle rle_from_string(std::string_view text, uint32_t height, uint32_t width);
 /// nothing.
 std::string rle_problem(const Rle& rle);
 
+/// The same from the picture's size and the pixels that all runs cover.
+std::string runs_problem(uint32_t height, uint32_t width, uint64_t covered);
+
+/// What a compressed text adds up to, without the runs themselves.
+struct RunTotals {
+  uint64_t covered = 0;              ///< pixels of all runs
+  uint32_t area = 0;                 ///< foreground pixels, in 32 bits
+  std::array<uint32_t, 4> box = {};  ///< as rle_box; means nothing where the runs exceed the picture
+};
+/// Error: as rle_from_string.
+RunTotals run_totals(std::string_view text, uint32_t height);
+/// Adds begin and end (exclusive) of the non-empty foreground runs, as RunMask has them. Error: as rle_from_string.
+void append_edges(std::string_view text, std::vector<uint32_t>& edges);
+
 /// The largest magnitude of a polygon's coordinate: five times it is still a 32-bit integer, as the reference needs.
 constexpr double kMaxPolygonCoordinate = 4e8;
 
@@ -82,6 +96,18 @@ RunMask run_mask(const Rle& rle);
 /// Intersection over union of a detection and an object; over the detection's area for a crowd object. 0 where they do
 /// not meet; -1 where their boxes meet but the pictures have different sizes, as the reference has it.
 double mask_iou(const RunMask& detection, const RunMask& object, bool crowd);
+
+/// A mask of a known picture for comparisons, its edges elsewhere.
+struct RunView {
+  std::span<const uint32_t> edges;  ///< as RunMask has them
+  uint32_t area = 0;
+  Box box = {};
+};
+/// The same for two masks of one picture.
+double mask_iou(const RunView& detection, const RunView& object, bool crowd);
+/// The largest value that mask_iou can have, from areas and boxes alone: for all pixels of the boxes' overlap that
+/// either mask can fill. Never below mask_iou's own value. Edges are not looked at.
+double mask_iou_bound(const RunView& detection, const RunView& object, bool crowd);
 double rle_iou(const Rle& detection, const Rle& object, bool crowd);
 /// The same for boxes, with no "+1".
 double box_iou(const Box& detection, const Box& object, bool crowd);

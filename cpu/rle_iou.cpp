@@ -1,23 +1,42 @@
 #include <algorithm>
+#include <limits>
 
 #include "cpu/rle.h"
 
 namespace az::cpu {
 namespace {
 
-// Pixels that both have: walks both lists of runs, from where the second's first run can meet the first's.
-uint32_t intersection(const RunMask& a, const RunMask& b) {
+// The first pair of edges that ends behind `position`.
+size_t first_behind(std::span<const uint32_t> edges, uint32_t position) {
+  return static_cast<size_t>(std::ranges::upper_bound(edges, position) - edges.begin()) & ~size_t{1};
+}
+
+// Pixels that both have: walks both lists of runs, from where they can meet first.
+uint32_t intersection(std::span<const uint32_t> a, std::span<const uint32_t> b) {
+  if (a.empty() || b.empty()) return 0;
   uint32_t pixels = 0;
-  size_t i = 0, j = 0;
-  while (i < a.edges.size() && j < b.edges.size()) {
-    const uint32_t begin = std::max(a.edges[i], b.edges[j]);
-    const uint32_t end_a = a.edges[i + 1], end_b = b.edges[j + 1];
+  size_t i = first_behind(a, b.front()), j = first_behind(b, a.front());
+  while (i < a.size() && j < b.size()) {
+    const uint32_t begin = std::max(a[i], b[j]);
+    const uint32_t end_a = a[i + 1], end_b = b[j + 1];
     const uint32_t end = std::min(end_a, end_b);
     pixels += end > begin ? end - begin : 0;
     i += end_a <= end_b ? 2 : 0;
     j += end_b <= end_a ? 2 : 0;
   }
   return pixels;
+}
+
+// Pixels that both have over those that either has, or the detection where the object is a crowd.
+double share(uint32_t both, uint32_t detection_area, uint32_t object_area, bool crowd) {
+  if (both == 0) return 0;
+  const uint32_t either = crowd ? detection_area : detection_area + object_area - both;
+  return static_cast<double>(both) / static_cast<double>(either);
+}
+
+// Width or height of the boxes' overlap.
+double overlap(const Box& a, const Box& b, size_t axis) {
+  return std::min(a[axis + 2] + a[axis], b[axis + 2] + b[axis]) - std::max(a[axis], b[axis]);
 }
 
 }  // namespace
@@ -68,13 +87,9 @@ RunMask run_mask(const Rle& rle) {
 }
 
 double box_iou(const Box& detection, const Box& object, bool crowd) {
-  const auto overlap = [&](size_t axis) {
-    const double end = std::min(detection[axis + 2] + detection[axis], object[axis + 2] + object[axis]);
-    return end - std::max(detection[axis], object[axis]);
-  };
-  const double width = overlap(0);
+  const double width = overlap(detection, object, 0);
   if (width <= 0) return 0;
-  const double height = overlap(1);
+  const double height = overlap(detection, object, 1);
   if (height <= 0) return 0;
   const double both = width * height;
   const double detection_area = detection[2] * detection[3];
@@ -82,13 +97,25 @@ double box_iou(const Box& detection, const Box& object, bool crowd) {
   return both / either;
 }
 
-double mask_iou(const RunMask& detection, const RunMask& object, bool crowd) {
+double mask_iou(const RunView& detection, const RunView& object, bool crowd) {
   if (!(box_iou(detection.box, object.box, false) > 0)) return 0;
-  if (detection.height != object.height || detection.width != object.width) return -1;
-  const uint32_t both = intersection(detection, object);
-  if (both == 0) return 0;
-  const uint32_t either = crowd ? detection.area : detection.area + object.area - both;
-  return static_cast<double>(both) / static_cast<double>(either);
+  return share(intersection(detection.edges, object.edges), detection.area, object.area, crowd);
+}
+
+double mask_iou_bound(const RunView& detection, const RunView& object, bool crowd) {
+  if (uint64_t{detection.area} + object.area > std::numeric_limits<uint32_t>::max()) return 1;  // the sum wraps
+  const double width = overlap(detection.box, object.box, 0), height = overlap(detection.box, object.box, 1);
+  if (width <= 0 || height <= 0) return 0;
+  // The quotient grows with the common pixels, and so do its roundings.
+  const double smaller = std::min(detection.area, object.area);
+  return share(static_cast<uint32_t>(std::min(width * height, smaller)), detection.area, object.area, crowd);
+}
+
+double mask_iou(const RunMask& detection, const RunMask& object, bool crowd) {
+  const RunView a{detection.edges, detection.area, detection.box}, b{object.edges, object.area, object.box};
+  const bool same_size = detection.height == object.height && detection.width == object.width;
+  if (!same_size && box_iou(a.box, b.box, false) > 0) return -1;
+  return mask_iou(a, b, crowd);
 }
 
 double rle_iou(const Rle& detection, const Rle& object, bool crowd) {

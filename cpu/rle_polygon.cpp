@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <utility>
 
 #include "cpu/rle.h"
 #include "tensor/error.h"
@@ -11,7 +12,8 @@
 namespace az::cpu {
 namespace {
 
-constexpr double kGrid = 5;  // grid points a pixel
+constexpr double kGrid = 5;   // grid points a pixel
+constexpr size_t kMany = 16;  // crossings of a column that are worth a sort
 
 struct Point {
   int64_t x, y;
@@ -47,8 +49,8 @@ class Crossings {
 
   /// The runs between the crossings, with those that meet joined: an even-odd fill.
   std::vector<uint32_t> runs() {
+    sort_by_column();
     at_.push_back(height_ * width_);
-    std::ranges::sort(at_);
     uint32_t before = 0;
     for (uint32_t& at : at_) {
       const uint32_t difference = at - before;
@@ -88,12 +90,12 @@ class Crossings {
     const double slope = static_cast<double>(b.x - a.x) / static_cast<double>(dy);
     const int64_t start = along(a.x, slope, 0), end = along(a.x, slope, dy);
     const bool rising = slope > 0;
+    const auto past = [&](int64_t t, int64_t column) { return (along(a.x, slope, t) > column) == rising; };
     for_columns(std::min(start, end), std::max(start, end), [&](int64_t x, int64_t column) {
-      int64_t before = 0, past = dy;
-      while (past - before > 1) {
-        const int64_t middle = before + (past - before) / 2;
-        (((along(a.x, slope, middle) > column) == rising) ? past : before) = middle;
-      }
+      const double guess = (static_cast<double>(column - a.x) + 0.5) / slope;  // a step or two off, by roundings
+      auto before = static_cast<int64_t>(std::clamp(guess, 0.0, static_cast<double>(dy - 1)));
+      while (before > 0 && past(before, column)) --before;
+      while (before + 1 < dy && !past(before + 1, column)) ++before;
       record(x, before + a.y);
     });
   }
@@ -101,11 +103,31 @@ class Crossings {
   void record(int64_t x, int64_t row) {
     const double y = (static_cast<double>(row) + 0.5) / kGrid - 0.5;
     const double clamped = std::ceil(std::clamp(y, 0.0, static_cast<double>(height_)));
-    at_.push_back(static_cast<uint32_t>(x) * height_ + static_cast<uint32_t>(clamped));
+    const auto column = static_cast<uint32_t>(x);
+    low_ = std::min(low_, column);
+    high_ = std::max(high_, column);
+    at_.push_back(column * height_ + static_cast<uint32_t>(clamped));
+    column_.push_back(column);
+  }
+
+  // A few crossings a column: into their columns first, then in order within each.
+  void sort_by_column() {
+    if (at_.empty()) return;
+    std::vector<uint32_t> next(high_ - low_ + 2), sorted(at_.size());
+    for (const uint32_t column : column_) ++next[column - low_ + 1];
+    for (size_t i = 1; i < next.size(); ++i) next[i] += next[i - 1];
+    for (size_t i = 0; i < at_.size(); ++i) sorted[next[column_[i] - low_]++] = at_[i];
+    for (size_t c = 0, begin = 0; c + 1 < next.size(); begin = next[c++])
+      if (next[c] - begin > kMany) std::sort(sorted.begin() + static_cast<ptrdiff_t>(begin), sorted.begin() + next[c]);
+    for (size_t i = 1; i < sorted.size(); ++i)
+      for (size_t j = i; j > 0 && sorted[j - 1] > sorted[j]; --j) std::swap(sorted[j - 1], sorted[j]);
+    at_ = std::move(sorted);
   }
 
   uint32_t height_, width_;
-  std::vector<uint32_t> at_;  // index of the first pixel past each crossing
+  uint32_t low_ = UINT32_MAX, high_ = 0;  // columns with crossings
+  std::vector<uint32_t> at_;              // index of the first pixel past each crossing
+  std::vector<uint32_t> column_;          // of each
 };
 
 }  // namespace

@@ -36,7 +36,7 @@ class Convolution {
         call_(call),
         columns_(round_up(call.k, kernels_.lanes)),
         panels_((columns_ + 2 * kernels_.lanes - 1) / (2 * kernels_.lanes)) {
-    for (const WinogradMaps<T>& maps : call.maps)
+    for (const ConvMaps<T>& maps : call.maps)
       for (int64_t i = 0; i < maps.n; ++i)
         for (int64_t y = 0; y < std::min(call.dilation, maps.h); ++y)
           for (int64_t x = 0; x < std::min(call.dilation, maps.w); ++x) add(maps, i, y, x);
@@ -90,7 +90,7 @@ class Convolution {
     int64_t y, x;  // of its first output, in the image
   };
 
-  void add(const WinogradMaps<T>& maps, int64_t image, int64_t oy, int64_t ox) {
+  void add(const ConvMaps<T>& maps, int64_t image, int64_t oy, int64_t ox) {
     const int64_t pixels = maps.h * maps.w, step = kOut * call_.dilation;
     const int64_t down = (maps.h - oy + step - 1) / step, across = (maps.w - ox + step - 1) / step;
     phases_.push_back({.x = maps.x + image * pixels * call_.c,
@@ -181,6 +181,16 @@ class Convolution {
   const T* zeros_ = nullptr;
 };
 
+/// 4x4 tiles of all images and phases of the dilation, up to rounding.
+int64_t tiles_of(const ConvShape& d) {
+  constexpr int64_t kOut = Winograd4x4::kOut;
+  const auto along = [&](int64_t size) {
+    const int64_t of_phase = (size + d.dilation - 1) / d.dilation;
+    return std::min(d.dilation, size) * ((of_phase + kOut - 1) / kOut);
+  };
+  return d.n * along(d.h) * along(d.w);
+}
+
 }  // namespace
 
 WinogradSimd winograd_simd() {
@@ -216,9 +226,16 @@ bool winograd_fits(const ConvShape& d) {
 // Below 16 channels most of each vector is padding. With fewer than 16 tiles the saving on weights that are kept is a
 // fraction of a millisecond, and less than their transform where training changes them at every step.
 bool winograd_pays(const ConvShape& d) {
-  constexpr int64_t kFewestTiles = 16, kFewestChannels = 16, kOut = Winograd4x4::kOut;
-  return d.c >= kFewestChannels && d.k >= kFewestChannels &&
-         d.n * ((d.h + kOut - 1) / kOut) * ((d.w + kOut - 1) / kOut) >= kFewestTiles;
+  constexpr int64_t kFewestTiles = 16, kFewestChannels = 16;
+  return d.c >= kFewestChannels && d.k >= kFewestChannels && tiles_of(d) >= kFewestTiles;
+}
+
+// Two threads, ms, F(4x4) and F(2x2), weights transformed before and in the third cache where they fit:
+//   100x168 256->256  15.9, 23.4     25x42 512->512  4.6, 6.3     13x21 512->512  1.85, 1.82
+// Where the weights are most of what is read, those of F(2x2), 4/9 as large, make up for its products.
+WinogradTile winograd_best_tile(const ConvShape& d) {
+  constexpr int64_t kLargeWeights = 512 * 512, kFewTiles = 32;
+  return d.c * d.k >= kLargeWeights && tiles_of(d) <= kFewTiles ? WinogradTile::two : WinogradTile::four;
 }
 
 size_t winograd_packed_count(WinogradSimd simd, int64_t c, int64_t k, WinogradTile tile) {
@@ -241,7 +258,7 @@ void winograd_forward(WinogradSimd simd, const ConvShape& d, const T* x, const f
                       const ConvEpilogue& epilogue, HugeBuffer& scratch, T* y, WinogradTile tile) {
   AZ_CHECK(winograd_fits(d), "conv2d: Winograd is for 3x3 with stride 1, padding equal to the dilation and no groups");
   if (d.y_count() == 0) return;
-  const WinogradMaps<T> maps{d.n, d.h, d.w, x, static_cast<const T*>(epilogue.residual), y};
+  const ConvMaps<T> maps{d.n, d.h, d.w, x, static_cast<const T*>(epilogue.residual), y};
   winograd_forward(WinogradCall<T>{.simd = simd,
                                    .tile = tile,
                                    .c = d.c,

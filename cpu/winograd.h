@@ -29,25 +29,18 @@ enum class WinogradTile : uint8_t { two = 2, four = 4 };
 bool winograd_fits(const ConvShape& shape);
 /// Whether it is then faster than direct convolution: a rule of the shape alone, so that every run chooses alike.
 bool winograd_pays(const ConvShape& shape);
+/// The faster tile where it pays, likewise.
+WinogradTile winograd_best_tile(const ConvShape& shape);
 
 /// The weights of which convolution: the forward one, or that of dy that gives dx (rotated, channels exchanged).
 enum class WinogradWeights : uint8_t { forward, backward_data };
 
 /// Floats of the transformed weights.
 size_t winograd_packed_count(WinogradSimd simd, int64_t c, int64_t k, WinogradTile tile = WinogradTile::four);
-/// Transforms w [k, 3, 3, c], times scale [k] or null, in double, rounded once. `packed` holds
-/// winograd_packed_count(simd, c, k, tile) floats, or for backward_data (simd, k, c, tile).
+/// Transforms w [k, 3, 3, c], times scale [k] or null and then perhaps rounded to bf16, in double, rounded once.
+/// `packed` holds winograd_packed_count(simd, c, k, tile) floats, or for backward_data (simd, k, c, tile).
 void winograd_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t k, const float* w, const float* scale,
-                   float* packed, WinogradTile tile = WinogradTile::four);
-
-/// A batch of maps of one size. T is float or bf16.
-template <class T>
-struct WinogradMaps {
-  int64_t n = 1, h = 0, w = 0;
-  const T* x = nullptr;         ///< [n, h, w, c]
-  const T* residual = nullptr;  ///< [n, h, w, k] or null; may be y
-  T* y = nullptr;               ///< [n, h, w, k]
-};
+                   float* packed, WinogradTile tile = WinogradTile::four, bool rounded = false);
 
 /// Maps of several sizes with the same weights: all their tiles are one piece of work.
 template <class T>
@@ -58,7 +51,7 @@ struct WinogradCall {
   const float* packed = nullptr;
   const float* bias = nullptr;  ///< [k] or null
   bool relu = false;
-  std::span<const WinogradMaps<T>> maps;
+  std::span<const ConvMaps<T>> maps;
 };
 
 /// y = relu(conv(x, packed) + bias + residual) for all maps of the call. `scratch` is kept by the caller from call to

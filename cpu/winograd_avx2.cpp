@@ -1,5 +1,6 @@
 // Winograd's loops for AVX2 with FMA.
 #include "cpu/vector_avx2.h"
+
 #include "cpu/winograd_loops.h"
 #include "tensor/dtype.h"
 

@@ -1,5 +1,6 @@
 // Winograd's loops for AVX-512.
 #include "cpu/vector_avx512.h"
+
 #include "cpu/winograd_loops.h"
 #include "tensor/dtype.h"
 

@@ -6,6 +6,7 @@
 #include "cpu/parallel.h"
 #include "cpu/winograd.h"
 #include "cpu/winograd_kernels.h"
+#include "tensor/dtype.h"
 #include "tensor/simd.h"
 
 // Compiled for every instruction set inside a function marked AZ_SIMD.
@@ -14,7 +15,7 @@
 namespace az::cpu {
 namespace {
 
-constexpr int64_t kRows = 16;       // input channels transformed together
+constexpr int64_t kRows = 8;        // input channels transformed together: their points stay in the first two caches
 constexpr int64_t kMostWidth = 32;  // of a panel
 constexpr int64_t kDoubles = 8;
 
@@ -49,17 +50,23 @@ template <class Tile>
 AZ_BODY void transform_taps(const float* taps, int64_t count, float* points) {
   constexpr int kIn = Tile::kIn;
   for (int64_t at = 0; at < count; at += kDoubles) {
-    Doubles g[9], t[3 * kIn], u[kIn * kIn];
-    for (int i = 0; i < 9; ++i) {
-      Floats narrow;
-      std::memcpy(&narrow, taps + i * count + at, sizeof narrow);
-      g[i] = __builtin_convertvector(narrow, Doubles);
+    Doubles t[3 * kIn];
+    for (int i = 0; i < 3; ++i) {
+      Doubles g[3];
+      for (int j = 0; j < 3; ++j) {
+        Floats narrow;
+        std::memcpy(&narrow, taps + (3 * j + i) * count + at, sizeof narrow);
+        g[j] = __builtin_convertvector(narrow, Doubles);
+      }
+      transform_row<Tile>(g, 1, t + i, 3);
     }
-    for (int i = 0; i < 3; ++i) transform_row<Tile>(g + i, 3, t + i, 3);
-    for (int i = 0; i < kIn; ++i) transform_row<Tile>(t + 3 * i, 1, u + kIn * i, 1);
-    for (int i = 0; i < kIn * kIn; ++i) {
-      const Floats narrow = __builtin_convertvector(u[i], Floats);
-      std::memcpy(points + i * count + at, &narrow, sizeof narrow);
+    for (int i = 0; i < kIn; ++i) {
+      Doubles u[kIn];
+      transform_row<Tile>(t + 3 * i, 1, u, 1);
+      for (int j = 0; j < kIn; ++j) {
+        const Floats narrow = __builtin_convertvector(u[j], Floats);
+        std::memcpy(points + (kIn * i + j) * count + at, &narrow, sizeof narrow);
+      }
     }
   }
 }
@@ -102,10 +109,15 @@ void gather(const Source& from, int64_t row, int64_t rows, int64_t column, int64
   }
 }
 
+/// To what bf16 holds.
+AZ_SIMD void round_taps(float* taps, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) taps[i] = static_cast<float>(bf16(taps[i]));
+}
+
 }  // namespace
 
 void winograd_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t k, const float* w, const float* scale,
-                   float* packed, WinogradTile tile) {
+                   float* packed, WinogradTile tile, bool rounded) {
   const int64_t lanes = simd == WinogradSimd::avx512 ? 16 : 8;
   const int products = tile == WinogradTile::four ? Winograd4x4::kProducts : Winograd2x2::kProducts;
   const Source from{which, c, w, scale};
@@ -119,6 +131,7 @@ void winograd_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t 
       const int64_t column = i / chunks * 2 * lanes, width = std::min(2 * lanes, columns - column);
       const int64_t row = i % chunks * kRows, rows = std::min(kRows, c - row);
       gather(from, row, rows, column, std::min(width, k - column), width, taps);
+      if (rounded) round_taps(taps, 9 * rows * width);
       transform(tile, taps, rows * width, points);
       for (int64_t p = 0; p < products; ++p)
         std::memcpy(packed + (p * columns + column) * c + row * width, points + p * rows * width,

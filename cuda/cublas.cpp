@@ -49,10 +49,10 @@ Blas::~Blas() {
 }
 
 void Blas::allow_tf32(bool allowed) {
-  const int exact = CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
-  AZ_CUBLAS(
-      cublas().cublasSetMathMode(handle_, allowed ? CUBLAS_TF32_TENSOR_OP_MATH : static_cast<cublasMath_t>(exact)),
-      "cublas: its precision");
+  // Sums of bf16 and f16 stay in f32 either way: partial sums in f16 could overflow.
+  const int mode =
+      (allowed ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH) | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
+  AZ_CUBLAS(cublas().cublasSetMathMode(handle_, static_cast<cublasMath_t>(mode)), "cublas: its precision");
 }
 
 void Blas::matmul(const math::MatmulShape& shape, DType dtype, const void* a, const void* b, void* y) {

@@ -200,6 +200,8 @@ void Library::allow_tf32(bool allowed) {
   parts_->blas.allow_tf32(parts_->tf32);
 }
 
+bool Library::tf32() const { return parts_->tf32; }
+
 template <class T>
 void Library::conv_forward(const ConvShape& shape, const T* x, const T* w, const ConvAfter<T>& after, T* y) {
   if (shape.y_count() == 0) return;

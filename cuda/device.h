@@ -27,6 +27,8 @@ class CudaDevice final : public Device {
   void fill_zero(void* to, int64_t bytes) override;
   void fill(void* to, const void* value, int64_t value_bytes, int64_t count) override;
   void synchronise() override { stream_->synchronise(); }
+  /// Events of the stream.
+  std::unique_ptr<ProfileClock> profile_clock() override;
 
   Stream& stream() { return *stream_; }
   bool exact() const { return exact_; }

@@ -57,7 +57,10 @@ Graph::Graph(Stream& stream, const std::function<void()>& work) {
 
 Graph::~Graph() { cudaGraphExecDestroy(exec_); }
 
-void Graph::replay(Stream& stream) { AZ_CUDA(cudaGraphLaunch(exec_, stream.get()), "cuda graph: replay"); }
+void Graph::replay(Stream& stream) {
+  AZ_CUDA(cudaGraphLaunch(exec_, stream.get()), "cuda graph: replay");
+  stream.note_launch("a graph's kernels");
+}
 
 bool GraphCache::run(uint64_t key, const std::function<void()>& work) {
   Entry& entry = entries_[key];
@@ -79,6 +82,11 @@ bool GraphCache::run(uint64_t key, const std::function<void()>& work) {
 
 /// False where the work cannot be captured; it then has not run.
 bool GraphCache::capture(Entry& entry, uint64_t key, const std::function<void()>& work) {
+  if (stream_.waits_for_launches()) {
+    failure_ = "AZ_SYNC=1 waits for every launch, which a capture forbids";
+    entry.refused = true;
+    return false;
+  }
   const uint64_t generation = allocator_.arena_generation();
   try {
     auto graph = std::make_unique<Graph>(stream_, [&] {

@@ -21,9 +21,10 @@ struct LaunchShape {
 void start(Stream& stream, const LaunchShape& shape, const void* kernel, void** arguments);
 #endif
 
-/// Begins and ends a launch's record in the stream's log; with AZ_SYNC=1 the end waits for the kernel (cuda/log.cpp).
-void before_launch(Stream& stream, const char* name);
-void after_launch(Stream& stream, const char* name);
+/// Begins and ends a launch's record in the stream's log; with AZ_SYNC=1 the end waits for the kernel (cuda/launch.cu).
+/// Error there: what the kernel did wrong, with its name, grid, block and shared memory.
+void before_launch(Stream& stream, const LaunchShape& shape);
+void after_launch(Stream& stream, const LaunchShape& shape);
 
 /// Queues kernel(args...) on the stream. `name` is the kernel's own and outlives the launch. Does nothing for a grid
 /// without blocks. With AZ_SYNC=1 it waits for the kernel, so that an asynchronous error names it.
@@ -35,7 +36,7 @@ void launch(Stream& stream, const char* name, dim3 grid, dim3 block, int shared_
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   const LaunchShape shape{name, grid, block, shared_bytes};
   std::tuple<std::decay_t<P>...> values{static_cast<std::decay_t<P>>(std::forward<A>(args))...};
-  before_launch(stream, name);
+  before_launch(stream, shape);
 #ifdef __CUDACC__
   std::apply(
       [&](auto&... value) {
@@ -47,7 +48,7 @@ void launch(Stream& stream, const char* name, dim3 grid, dim3 block, int shared_
   emulator::start(
       stream, shape, [kernel, values] { std::apply(kernel, values); }, &values, sizeof values);
 #endif
-  after_launch(stream, name);
+  after_launch(stream, shape);
 }
 
 }  // namespace az::cuda

@@ -43,6 +43,7 @@ class Library {
 
   /// f32 products may be rounded to TF32 (10 bits of mantissa) on tensor cores. Off at first, and always if exact.
   void allow_tf32(bool allowed);
+  bool tf32() const;
 
   /// While on, the first call of each convolution times the plans that cuDNN offers and keeps the fastest; else it
   /// takes the heuristic's first. No effect on the emulated device.

@@ -1,24 +1,6 @@
 #include "cuda/log.h"
 
-#include <cstdlib>
-#include <cstring>
-
-#include "cuda/graph.h"
-#include "cuda/runtime.h"
-#include "tensor/error.h"
-
 namespace az::cuda {
-namespace {
-
-bool synchronous() {
-  static const bool wanted = [] {
-    const char* value = std::getenv("AZ_SYNC");
-    return value && std::strcmp(value, "1") == 0;
-  }();
-  return wanted;
-}
-
-}  // namespace
 
 LaunchLog::LaunchLog(Stream& stream) : stream_(stream) { stream.set_log(this); }
 LaunchLog::~LaunchLog() { stream_.set_log(nullptr); }
@@ -39,17 +21,6 @@ std::map<std::string, LaunchTimes> LaunchLog::times() {
     of.ms += launch.end->ms_since(*launch.begin);
   }
   return times;
-}
-
-// Declared in cuda/launch.h, which only .cu files can include.
-void before_launch(Stream& stream, const char* name) {
-  if (stream.log()) stream.log()->begin(name);
-}
-
-void after_launch(Stream& stream, const char* name) {
-  if (stream.log()) stream.log()->end();
-  if (!synchronous() || stream.capturing()) return;
-  AZ_CUDA(cudaStreamSynchronize(stream.get()), fmt::format("{} (found with AZ_SYNC=1)", name));
 }
 
 }  // namespace az::cuda

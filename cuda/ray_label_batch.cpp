@@ -13,6 +13,11 @@ Tensor upload(const std::vector<T>& values, Device& device) {
   return Tensor::from(values, {static_cast<int64_t>(values.size())}, device);
 }
 
+template <class T>
+T* place(Tensor& tensor) {
+  return tensor.defined() ? tensor.mutable_data<T>() : nullptr;
+}
+
 }  // namespace
 
 RayLabelPlan ray_label_plan(int padded_height, int padded_width, const cpu::LabelOptions& options) {
@@ -70,7 +75,7 @@ cpu::LabelObject label_object(const cpu::Rle& mask, const std::array<float, 4>& 
   return {cpu::describe({pixels.pixels.data(), pixels.height, pixels.width, pixels.width}), box, label};
 }
 
-RayLabelTensors ray_labels(CudaDevice& device, const RayLabelPlan& plan, const RayLabelBatch& batch) {
+void ray_labels(CudaDevice& device, const RayLabelPlan& plan, const RayLabelBatch& batch, RayLabelTensors& out) {
   const Tensor object_offsets = upload(batch.object_offsets, device);
   const Tensor contour_offsets = upload(batch.contour_offsets, device);
   const Tensor points = upload(batch.points, device);
@@ -78,21 +83,27 @@ RayLabelTensors ray_labels(CudaDevice& device, const RayLabelPlan& plan, const R
   const Tensor boxes = upload(batch.boxes, device);
   const Tensor labels = upload(batch.labels, device);
   const Tensor directions = upload(batch.directions, device);
+  const Tensor ignored = upload(batch.ignored, device);
   const RayLabelInput input{object_offsets.data<int32_t>(),
                             contour_offsets.data<int32_t>(),
                             points.data<int32_t>(),
                             centres.data<int32_t>(),
                             boxes.data<float>(),
                             labels.data<int32_t>(),
-                            directions.data<double>()};
+                            directions.data<double>(),
+                            batch.ignored.empty() ? nullptr : ignored.data<uint8_t>()};
+  ray_labels(device.stream(), plan, input, batch.images,
+             {place<int32_t>(out.label), place<int32_t>(out.object), place<float>(out.box), place<float>(out.rays),
+              place<float>(out.centerness)});
+}
+
+RayLabelTensors ray_labels(CudaDevice& device, const RayLabelPlan& plan, const RayLabelBatch& batch) {
   const int64_t n = batch.images, locations = plan.locations;
   RayLabelTensors out{
       Tensor::empty({n, locations}, DType::i32, device), Tensor::empty({n, locations}, DType::i32, device),
       Tensor::empty({n, locations, 4}, DType::f32, device),
       Tensor::empty({n, locations, plan.rays}, DType::f32, device), Tensor::empty({n, locations}, DType::f32, device)};
-  ray_labels(device.stream(), plan, input, batch.images,
-             {out.label.mutable_data<int32_t>(), out.object.mutable_data<int32_t>(), out.box.mutable_data<float>(),
-              out.rays.mutable_data<float>(), out.centerness.mutable_data<float>()});
+  ray_labels(device, plan, batch, out);
   return out;
 }
 

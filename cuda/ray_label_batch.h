@@ -22,6 +22,7 @@ struct RayLabelBatch {
   std::vector<int32_t> object_offsets, contour_offsets, points, centres, labels;
   std::vector<float> boxes;
   std::vector<double> directions;
+  std::vector<uint8_t> ignored;  // empty: nowhere
 };
 
 /// One list of objects an image. Error: 2^31 contour points or more.
@@ -39,7 +40,10 @@ struct RayLabelTensors {
   Tensor centerness;  // f32 [n, L]
 };
 
-/// Copies the packed objects to the device and computes their targets there.
+/// Copies the packed objects to the device and computes their targets there, into tensors of these shapes; an undefined
+/// one is left out.
+void ray_labels(CudaDevice& device, const RayLabelPlan& plan, const RayLabelBatch& batch, RayLabelTensors& out);
+/// The same into new tensors.
 RayLabelTensors ray_labels(CudaDevice& device, const RayLabelPlan& plan, const RayLabelBatch& batch);
 
 }  // namespace az::cuda

@@ -139,7 +139,8 @@ __device__ void write_location(const RayLabelPlan& plan, const RayLabelInput& in
   if (thread >= s.count) return;
   const int64_t at = s.location(plan) + thread;
   const bool positive = object >= 0;
-  if (out.label != nullptr) out.label[at] = positive ? in.labels[object] : 0;
+  const int background = in.ignored != nullptr && in.ignored[at] != 0 ? -1 : 0;
+  if (out.label != nullptr) out.label[at] = positive ? in.labels[object] : background;
   if (out.object != nullptr) out.object[at] = positive ? object - in.object_offsets[s.image] : -1;
   if (out.centerness != nullptr) out.centerness[at] = 0;
   if (out.box == nullptr) return;

@@ -35,13 +35,14 @@ struct RayLabelPlan {
 /// The objects of a batch of images, on the device. O objects, P contour points in all; only offsets say how many, so
 /// that buffers may be larger than what is in them.
 struct RayLabelInput {
-  const int32_t* object_offsets;   // [images + 1]; objects of image i are object_offsets[i] .. object_offsets[i + 1]
-  const int32_t* contour_offsets;  // [O + 1], in points; an object without points is left out
-  const int32_t* points;           // [P, 2] x, y; aligned to 8 bytes
-  const int32_t* centres;          // [O, 2] x, y
-  const float* boxes;              // [O, 4] x1, y1, x2, y2
-  const int32_t* labels;           // [O]
-  const double* directions;        // [rays, 2] cpu::exact_ray_directions, for mode exact only
+  const int32_t* object_offsets;     // [images + 1]; objects of image i are object_offsets[i] .. object_offsets[i + 1]
+  const int32_t* contour_offsets;    // [O + 1], in points; an object without points is left out
+  const int32_t* points;             // [P, 2] x, y; aligned to 8 bytes
+  const int32_t* centres;            // [O, 2] x, y
+  const float* boxes;                // [O, 4] x1, y1, x2, y2
+  const int32_t* labels;             // [O]
+  const double* directions;          // [rays, 2] cpu::exact_ray_directions, for mode exact only
+  const uint8_t* ignored = nullptr;  // [images, L] 1: label -1 if it is background; null: nowhere
 };
 
 /// Dense targets; a null one is left out. Every element is written: 0 (object: -1) where there is background.

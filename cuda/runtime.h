@@ -12,8 +12,10 @@
 
 namespace az::cuda {
 
-/// Throws az::Error with the driver's text.
+/// Throws az::Error with the driver's text. An error that an earlier kernel left behind is said to be that.
 [[noreturn]] void throw_cuda(cudaError_t error, const char* call, const std::string& what);
+/// The same for the kernel that a wait right after its launch has blamed.
+[[noreturn]] void throw_kernel_fault(cudaError_t error, const std::string& what);
 
 }  // namespace az::cuda
 

@@ -1,6 +1,11 @@
 // Streams and events: queues of device work and marks in them. Free of CUDA headers, so that ops may include it.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
 struct CUstream_st;
 struct CUevent_st;
 
@@ -18,8 +23,15 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   CUstream_st* get() const { return handle_; }
-  /// Waits for all work so far. Error: what an earlier kernel did wrong.
+  /// Waits for all work so far. Error: what an earlier kernel did wrong, with the launches that it may have been.
   void synchronise();
+
+  /// Whether every launch waits for its kernel, so that an error is that kernel's: AZ_SYNC=1 in the environment when
+  /// the stream was made. Graphs are not captured then.
+  bool waits_for_launches() const { return waits_for_launches_; }
+  /// Remembers a launch until the next wait. `name` outlives the stream.
+  void note_launch(const char* name) { last_[static_cast<size_t>(launches_++) % last_.size()] = name; }
+  void note_wait() { launches_ = 0; }
 
   /// Whether work is being recorded into a graph and not run (cuda/graph.h).
   bool capturing() const { return capturing_; }
@@ -33,6 +45,9 @@ class Stream {
   CUstream_st* handle_ = nullptr;
   LaunchLog* log_ = nullptr;
   bool capturing_ = false;
+  bool waits_for_launches_;
+  int64_t launches_ = 0;               // since the last wait
+  std::array<const char*, 8> last_{};  // of them
 };
 
 /// A mark in a stream.

@@ -97,10 +97,12 @@ struct CocoResults {
 };
 
 /// Reads a result file for the images of a set. Boxes with no mask stand as polygons when masks are evaluated; a
-/// missing box is computed from the mask. An empty list is no error. Error: `FILE: [3].score: what is wrong`.
-CocoResults read_coco_results(const std::filesystem::path& file, const CocoDataset& dataset);
+/// missing box is computed from the mask. An empty list is no error. `threads` parse (0: all of OpenMP's); the result
+/// and the error are the same for any number. Error: `FILE: [3].score: what is wrong`.
+CocoResults read_coco_results(const std::filesystem::path& file, const CocoDataset& dataset, int threads = 0);
 /// The same from memory; `name` stands for the file in errors.
-CocoResults decode_coco_results(std::string_view text, const std::string& name, const CocoDataset& dataset);
+CocoResults decode_coco_results(std::string_view text, const std::string& name, const CocoDataset& dataset,
+                                int threads = 0);
 
 enum class CocoFields { boxes, masks, boxes_and_masks };
 /// Writes a list that pycocotools loads; masks as compressed runs. For mask AP leave the boxes out (`area_from_boxes`).

@@ -14,6 +14,7 @@ void check_size(int64_t width, int64_t height, size_t file_bytes, int64_t pixels
 bool is_jpeg(const uint8_t* bytes, size_t count);
 ImageSize jpeg_size(const uint8_t* bytes, size_t count, const std::string& name);
 Image jpeg_decode(const uint8_t* bytes, size_t count, const std::string& name);
+ReducedImage jpeg_decode_reduced(const uint8_t* bytes, size_t count, const std::string& name, const ImageSize& wanted);
 std::string jpeg_encode(const Image& image, int quality, const std::string& name);
 
 bool is_png(const uint8_t* bytes, size_t count);

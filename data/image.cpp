@@ -47,6 +47,19 @@ Image read_image(const std::filesystem::path& file) {
   return decode_image(bytes_of(bytes), bytes.size(), file.string());
 }
 
+ReducedImage decode_reduced_image(const uint8_t* bytes, size_t count, const std::string& name,
+                                  const ImageSize& wanted) {
+  if (codecs::is_jpeg(bytes, count)) return codecs::jpeg_decode_reduced(bytes, count, name, wanted);
+  ReducedImage whole{decode_image(bytes, count, name), {}, 1};
+  whole.original = {whole.image.width, whole.image.height};
+  return whole;
+}
+
+ReducedImage read_reduced_image(const std::filesystem::path& file, const ImageSize& wanted) {
+  const std::string bytes = read_file(file);
+  return decode_reduced_image(bytes_of(bytes), bytes.size(), file.string(), wanted);
+}
+
 ImageSize image_size(const uint8_t* bytes, size_t count, const std::string& name) {
   AZ_CHECK(count > 0, "{}: the file is empty", name);
   if (codecs::is_jpeg(bytes, count)) return codecs::jpeg_size(bytes, count, name);

@@ -56,6 +56,17 @@ struct ImageSize {
 ImageSize image_size(const std::filesystem::path& file);
 ImageSize image_size(const uint8_t* bytes, size_t count, const std::string& name);
 
+/// A picture that may be decoded at a fraction of its size.
+struct ReducedImage {
+  Image image;         ///< both sides are the original's over the divisor, rounded up
+  ImageSize original;  ///< as the header states it
+  int divisor = 1;     ///< 1, 2, 4 or 8
+};
+/// As read_image, but a JPEG whose original is at least 2, 4 or 8 times `wanted` on both sides is decoded at 1/2, 1/4
+/// or 1/8, from fewer coefficients: faster, and other pixels than a resize of the whole picture gives.
+ReducedImage read_reduced_image(const std::filesystem::path& file, const ImageSize& wanted);
+ReducedImage decode_reduced_image(const uint8_t* bytes, size_t count, const std::string& name, const ImageSize& wanted);
+
 /// Writes atomically; 1 or 3 channels. Quality 1..100. Error: `FILE: what is wrong`.
 void write_jpeg(const std::filesystem::path& file, const Image& image, int quality = 92);
 void write_png(const std::filesystem::path& file, const Image& image);

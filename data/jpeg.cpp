@@ -81,7 +81,16 @@ class Decoder {
     jpeg_read_header(&info_, TRUE);
     return true;
   }
-  /// rgb  [height, width, 3]
+  /// After the header: read_pixels gives 1 / divisor of the picture. `size` becomes what it will be.
+  bool reduce(int divisor, ImageSize& size) {
+    if (setjmp(errors_.jump) != 0) return false;
+    info_.scale_num = 1;
+    info_.scale_denom = static_cast<unsigned>(divisor);
+    jpeg_calc_output_dimensions(&info_);
+    size = {static_cast<int>(info_.output_width), static_cast<int>(info_.output_height)};
+    return true;
+  }
+  /// rgb  [height, width, 3] of the reduced size
   bool read_pixels(uint8_t* rgb) {
     if (setjmp(errors_.jump) != 0) return false;
     const bool four = info_.num_components == 4;  // CMYK, or YCCK that libjpeg makes CMYK of
@@ -186,13 +195,27 @@ ImageSize jpeg_size(const uint8_t* bytes, size_t count, const std::string& name)
 }
 
 Image jpeg_decode(const uint8_t* bytes, size_t count, const std::string& name) {
+  return jpeg_decode_reduced(bytes, count, name, {}).image;
+}
+
+ReducedImage jpeg_decode_reduced(const uint8_t* bytes, size_t count, const std::string& name, const ImageSize& wanted) {
   Decoder decoder;
   read_header(decoder, bytes, count, name);
-  Image image(static_cast<int>(decoder.info().image_width), static_cast<int>(decoder.info().image_height));
-  const bool ok = decoder.read_pixels(image.pixels.data());
+  ReducedImage reduced;
+  reduced.original = {static_cast<int>(decoder.info().image_width), static_cast<int>(decoder.info().image_height)};
+  const auto holds = [&](int divisor) {  // an original of divisor times the wanted size
+    return wanted.width > 0 && wanted.height > 0 && reduced.original.width / divisor >= wanted.width &&
+           reduced.original.height / divisor >= wanted.height;
+  };
+  while (reduced.divisor < 8 && holds(2 * reduced.divisor)) reduced.divisor *= 2;
+  ImageSize size = reduced.original;
+  const bool ready = reduced.divisor == 1 || decoder.reduce(reduced.divisor, size);
+  AZ_CHECK(ready, "{}: not a readable JPEG: {}", name, decoder.reason());
+  reduced.image = Image(size.width, size.height);
+  const bool ok = decoder.read_pixels(reduced.image.pixels.data());
   AZ_CHECK(!decoder.truncated(), "{}: the JPEG data ends early; the file is cut short", name);
   AZ_CHECK(ok, "{}: not a readable JPEG: {}", name, decoder.reason());
-  return image;
+  return reduced;
 }
 
 std::string jpeg_encode(const Image& image, int quality, const std::string& name) {

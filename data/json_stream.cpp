@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstring>
+#include <exception>
 
 #include "tensor/error.h"
 
@@ -28,8 +29,9 @@ JsonStream::JsonStream(std::istream& input, std::string name)
   if (std::string_view(buffer_.data(), end_).starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
 }
 
-// Drops what is before `keep`, and reads on. False at the end of the input.
+// Drops what is before `keep` and not held, and reads on. False at the end of the input.
 bool JsonStream::refill(size_t keep) {
+  if (held_ < dropped_ + keep) keep = static_cast<size_t>(held_ - dropped_);
   if (keep > 0) std::memmove(buffer_.data(), buffer_.data() + keep, end_ - keep);
   dropped_ += keep;
   at_ -= keep;
@@ -40,6 +42,14 @@ bool JsonStream::refill(size_t keep) {
   if (input_.bad()) fail("{}: cannot be read", name_);
   end_ += count;
   return count > 0;
+}
+
+// Reads on within a value; its start moves with the buffer.
+bool JsonStream::refill_value(size_t& start) {
+  const uint64_t before = dropped_;
+  const bool more = refill(start);
+  start -= static_cast<size_t>(dropped_ - before);
+  return more;
 }
 
 void JsonStream::fail_here(const std::string& what) const { fail("{}: {}, at byte {}", name_, what, offset()); }
@@ -63,20 +73,28 @@ void JsonStream::expect(char wanted) {
 
 // Takes a string from its opening quote; `start` moves with the buffer.
 void JsonStream::skip_string(size_t& start) {
-  const auto need = [&] {
-    if (at_ < end_) return;
-    const size_t keep = start;
-    if (!refill(keep)) fail_here("the file stops within a string");
-    start = 0;
-  };
-  for (++at_;; ++at_) {
-    need();
-    if (buffer_[at_] == '"') break;
-    if (buffer_[at_] != '\\') continue;
+  bool escaped = false;  // by the character before
+  for (++at_;;) {
+    if (at_ == end_ && !refill_value(start)) fail_here("the file stops within a string");
+    const char* const from = buffer_.data() + at_;
+    const size_t left = end_ - at_;
+    if (escaped) {
+      escaped = false;
+      ++at_;
+      continue;
+    }
+    const void* const quote = std::memchr(from, '"', left);
+    const size_t length = quote ? static_cast<size_t>(static_cast<const char*>(quote) - from) : left;
+    if (const void* const slash = std::memchr(from, '\\', length)) {
+      at_ += static_cast<size_t>(static_cast<const char*>(slash) - from) + 1;
+      escaped = true;
+      continue;
+    }
+    at_ += length;
+    if (!quote) continue;
     ++at_;
-    need();
+    return;
   }
-  ++at_;
 }
 
 // Takes an object or a list from its opening bracket; `start` moves with the buffer.
@@ -85,8 +103,7 @@ void JsonStream::skip_nested(size_t& start) {
   do {
     while (at_ < end_ && !kStructural[static_cast<unsigned char>(buffer_[at_])]) ++at_;
     if (at_ == end_) {
-      if (!refill(start)) fail_here("the file stops within a value");
-      start = 0;
+      if (!refill_value(start)) fail_here("the file stops within a value");
       continue;
     }
     const char c = buffer_[at_];
@@ -117,8 +134,7 @@ std::string_view JsonStream::next_value() {
     const auto ends = [](char c) { return is_space(c) || c == ',' || c == ']' || c == '}' || c == ':'; };
     while (true) {
       while (at_ < end_ && !ends(buffer_[at_])) ++at_;
-      if (at_ < end_ || !refill(start)) break;
-      start = 0;
+      if (at_ < end_ || !refill_value(start)) break;
     }
     if (at_ == start) fail_here(fmt::format("a value should follow, not '{}'", first));
   }
@@ -132,6 +148,45 @@ void JsonStream::for_elements(const std::function<void(size_t)>& f) {
     f(index);
     if (peek() == ']') return expect(']');
     expect(',');
+  }
+}
+
+// Cuts elements up to `bytes` or the end of the list: where each begins in the input, and its length. False at the end.
+bool JsonStream::cut_stretch(size_t bytes, std::vector<std::pair<uint64_t, size_t>>& cuts) {
+  peek();
+  held_ = offset();
+  while (offset() - held_ < bytes) {
+    const size_t length = next_value().size();
+    cuts.emplace_back(offset() - length, length);
+    if (peek() == ']') {
+      expect(']');
+      return false;
+    }
+    expect(',');
+  }
+  return true;
+}
+
+void JsonStream::for_stretches(size_t bytes, const std::function<void(size_t, std::span<const std::string_view>)>& f) {
+  expect('[');
+  if (peek() == ']') return expect(']');
+  std::vector<std::pair<uint64_t, size_t>> cuts;
+  std::vector<std::string_view> texts;
+  std::exception_ptr damage;
+  size_t done = 0;
+  for (bool more = true; more;) {
+    cuts.clear();
+    texts.clear();
+    try {
+      more = cut_stretch(bytes, cuts);
+    } catch (...) {
+      damage = std::current_exception();
+    }
+    for (const auto& [first, length] : cuts) texts.emplace_back(buffer_.data() + (first - dropped_), length);
+    if (!texts.empty()) f(done, texts);
+    if (damage) std::rethrow_exception(damage);
+    done += texts.size();
+    held_ = UINT64_MAX;
   }
 }
 

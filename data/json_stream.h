@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <functional>
 #include <istream>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace az::data {
@@ -28,6 +30,9 @@ class JsonStream {
   std::string_view next_value();
   /// Calls f(index) before each element of a list; f must take one value. Error: not a list.
   void for_elements(const std::function<void(size_t)>& f);
+  /// Cuts a list into its elements and calls f(index of the first, texts) for about `bytes` of them at a time, valid
+  /// during the call. Where the text is damaged, f gets what stands before the damage, then the error is thrown.
+  void for_stretches(size_t bytes, const std::function<void(size_t, std::span<const std::string_view>)>& f);
   /// Calls f(key) before each value of an object; f must take one value. Keys with escapes are given as written.
   void for_fields(const std::function<void(std::string_view)>& f);
   /// Error: something follows.
@@ -37,6 +42,8 @@ class JsonStream {
 
  private:
   bool refill(size_t keep);
+  bool refill_value(size_t& start);
+  bool cut_stretch(size_t bytes, std::vector<std::pair<uint64_t, size_t>>& cuts);
   void skip_nested(size_t& start);
   void skip_string(size_t& start);
   [[noreturn]] void fail_here(const std::string& what) const;
@@ -46,7 +53,8 @@ class JsonStream {
   std::vector<char> buffer_;
   size_t at_ = 0;
   size_t end_ = 0;
-  uint64_t dropped_ = 0;  // bytes of the input before buffer_
+  uint64_t dropped_ = 0;        // bytes of the input before buffer_
+  uint64_t held_ = UINT64_MAX;  // the byte of the input from which on nothing may be dropped
 };
 
 }  // namespace az::data

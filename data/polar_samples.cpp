@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "data/stopwatch.h"
 #include "tensor/error.h"
+#include "tensor/profiler.h"
 
 namespace az::data {
 namespace {
@@ -51,6 +53,15 @@ ObjectCounts& ObjectCounts::operator+=(const ObjectCounts& other) {
   multi_part += other.multi_part;
   pixels += other.pixels;
   lost_pixels += other.lost_pixels;
+  return *this;
+}
+
+LoadTimes& LoadTimes::operator+=(const LoadTimes& other) {
+  decode += other.decode;
+  masks += other.masks;
+  image += other.image;
+  targets += other.targets;
+  collate += other.collate;
   return *this;
 }
 
@@ -114,16 +125,19 @@ std::optional<PolarSample> PolarData::prepare(const Picture& picture, const Imag
                               ? zoom_placement(sample.info.original, scale, options_.zoom->rule, rng)
                               : resize_placement(sample.info.original, scale, options_.input.scale.keep_ratio);
   sample.info.placement.flip = flip;
+  Stopwatch watch;
   place_objects(picture, sample);
   if (sample.objects.empty() && !options_.keep_empty) return std::nullopt;
   if (options_.ignore_crowd) place_crowds(picture, sample);
+  sample.times.masks = watch.lap_ms();
 
-  const Image original = read_image(sample.info.file);
-  AZ_CHECK(original.width == image.width && original.height == image.height,
-           "{}: the picture is {} x {}, but its annotations are for {} x {}", sample.info.file, original.width,
-           original.height, image.width, image.height);
-  sample.window =
-      place_image(original, sample.info.placement, options_.zoom ? options_.zoom->fill : std::array<uint8_t, 4>{});
+  ReducedImage read =
+      read_reduced_image(sample.info.file, options_.jpeg_scale ? sample.info.placement.resized : ImageSize{});
+  AZ_CHECK(read.original == sample.info.original, "{}: the picture is {} x {}, but its annotations are for {} x {}",
+           sample.info.file, read.original.width, read.original.height, image.width, image.height);
+  sample.picture = std::move(read.image);
+  sample.picture_divisor = read.divisor;
+  sample.times.decode = watch.lap_ms();
   return sample;
 }
 
@@ -166,11 +180,14 @@ void PolarData::place_crowds(const Picture& picture, PolarSample& sample) const 
   }
 }
 
-PolarBatch PolarData::batch(std::span<const int64_t> indices, int64_t epoch, Device& host) const {
+PolarBatch PolarData::batch(std::span<const int64_t> indices, int64_t epoch, Device& host, TargetsOn targets) const {
   std::vector<PolarSample> samples;
   samples.reserve(indices.size());
-  for (const int64_t index : indices) samples.push_back(sample(index, epoch));
-  return polar_batch(samples, options_, host);
+  for (const int64_t index : indices) {
+    const ProfileSpan span(host, "decode and augment");
+    samples.push_back(sample(index, epoch));
+  }
+  return polar_batch(samples, options_, host, targets);
 }
 
 }  // namespace az::data

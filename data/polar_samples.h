@@ -49,6 +49,7 @@ struct PolarDataOptions {
   ObjectFilter filter;
   double flip = 0.5;
   std::optional<ZoomOptions> zoom;
+  bool jpeg_scale = false;    ///< decode a JPEG at 1/2, 1/4 or 1/8 where the input is that much smaller: other pixels
   bool ignore_crowd = false;  ///< background locations on a crowd get label -1 instead of 0
   bool keep_empty = false;  ///< a picture without objects is background; else another one of its orientation stands in
   cpu::LabelOptions labels;
@@ -77,25 +78,46 @@ struct ObjectCounts {
   double lost_share() const { return pixels > 0 ? static_cast<double>(lost_pixels) / static_cast<double>(pixels) : 0; }
 };
 
-/// One picture, resized and cut but not yet normalised or mirrored; objects as in the mirrored window.
+/// Where the time of making samples and batches went, in milliseconds.
+struct LoadTimes {
+  double decode = 0;   ///< reading and decoding the file
+  double masks = 0;    ///< segmentations to masks of the window, contours and centres
+  double image = 0;    ///< resize, cut, mirror, normalise and pad: one pass
+  double targets = 0;  ///< locations and rays
+  double collate = 0;  ///< the batch's tensors, and targets into them
+
+  LoadTimes& operator+=(const LoadTimes& other);
+  double total() const { return decode + masks + image + targets + collate; }
+};
+
+/// One picture as decoded, and where it goes; objects as in the mirrored window.
 struct PolarSample {
-  Image window;
+  Image picture;
+  int picture_divisor = 1;  ///< `picture` is this fraction of its original
   PictureInfo info;
   std::vector<cpu::LabelObject> objects;
   std::vector<ObjectMask> masks;  ///< of the objects
   std::vector<ObjectMask> crowds;
   ObjectCounts counts;
+  LoadTimes times;
 };
 
-/// L is the number of locations of the padded size, R the number of rays.
+/// Where ray targets are computed: in the loader, or on a CUDA device from the objects (cuda/ray_label_batch.h).
+enum class TargetsOn : uint8_t { host, device };
+
+/// L is the number of locations of the padded size, R the number of rays. With TargetsOn::device, `objects` and
+/// `ignored` stand in for the four tensors of targets.
 struct PolarBatch {
   Tensor image;       ///< [n, h, w, 3] f32
   Tensor label;       ///< [n, L] i32: 0 background, 1.. classes, -1 not to be learnt
   Tensor box;         ///< [n, L, 4] f32: left, top, right, bottom distances; 0 in the background
   Tensor rays;        ///< [n, L, R] f32, likewise
   Tensor centerness;  ///< [n, L] f32, likewise
+  std::vector<std::vector<cpu::LabelObject>> objects;  ///< a list a picture
+  std::vector<uint8_t> ignored;                        ///< [n, L] 1: not to be learnt if background; or empty
   std::vector<PictureInfo> pictures;
   ObjectCounts counts;
+  LoadTimes times;  ///< of its samples and its own
 };
 
 /// Every function may be called from several threads at once.
@@ -116,7 +138,8 @@ class PolarData {
   /// Error: `FILE: what is wrong`.
   PolarSample sample(int64_t index, int64_t epoch) const;
   /// The pictures with their targets, padded to a common size. Tensors on `host`, a device whose memory is the host's.
-  PolarBatch batch(std::span<const int64_t> indices, int64_t epoch, Device& host) const;
+  PolarBatch batch(std::span<const int64_t> indices, int64_t epoch, Device& host,
+                   TargetsOn targets = TargetsOn::host) const;
 
  private:
   struct Picture {
@@ -136,8 +159,9 @@ class PolarData {
   std::vector<int64_t> groups_[2];  // indices of portraits and of landscapes
 };
 
-/// Pads the samples to a common size and computes their targets on it.
-PolarBatch polar_batch(std::span<const PolarSample> samples, const PolarDataOptions& options, Device& host);
+/// Pads the samples to a common size and computes their targets on it, or leaves that to the device.
+PolarBatch polar_batch(std::span<const PolarSample> samples, const PolarDataOptions& options, Device& host,
+                       TargetsOn targets = TargetsOn::host);
 
 /// A picture as input of inference: [1, h, w, 3] f32, resized to the rule's first scale, normalised and padded.
 Tensor polar_input(const Image& picture, const PolarInputOptions& options, Device& host, PictureInfo& info);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
+#include <iterator>
 
 #include "tensor/error.h"
 
@@ -26,6 +28,21 @@ bool all_hundredths(std::span<const std::vector<double>> parts) {
   return std::ranges::all_of(parts, [&](const auto& part) {
     return std::ranges::all_of(part, [&](double x) { return to_hundredths(x, unused); });
   });
+}
+
+struct RunsHeader {
+  uint64_t bytes;  // of the text
+  uint32_t height, width, area;
+  std::array<uint32_t, 4> box;
+};
+constexpr size_t kHeaderWords = sizeof(RunsHeader) / sizeof(uint32_t);
+
+// A copy: words are only aligned to four bytes.
+RunsHeader header_of(const Segmentation& segmentation, const uint32_t* words) {
+  AZ_CHECK(segmentation.kind() == Segmentation::Kind::runs, "the segmentation holds no runs");
+  RunsHeader header;
+  std::memcpy(&header, words, sizeof header);
+  return header;
 }
 
 }  // namespace
@@ -84,15 +101,31 @@ Segmentation SegmentationStore::add(std::span<const std::vector<double>> parts) 
 }
 
 Segmentation SegmentationStore::add(const cpu::Rle& rle) {
+  const cpu::Box box = cpu::rle_box(rle);
+  cpu::RunTotals totals{.covered = 0, .area = cpu::rle_area(rle), .box = {}};
+  for (size_t i = 0; i < box.size(); ++i) totals.box[i] = static_cast<uint32_t>(box[i]);
+  return add(cpu::rle_to_string(rle), rle.height, rle.width, totals);
+}
+
+Segmentation SegmentationStore::add(std::string_view text, uint32_t height, uint32_t width,
+                                    const cpu::RunTotals& totals) {
+  const RunsHeader header{text.size(), height, width, totals.area, totals.box};
   Segmentation added;
   added.kind_ = static_cast<uint8_t>(Segmentation::Kind::runs);
-  uint32_t* word = allocate(3 + rle.counts.size());
-  added.words_ = word;
-  *word++ = static_cast<uint32_t>(rle.counts.size());
-  *word++ = rle.height;
-  *word++ = rle.width;
-  std::ranges::copy(rle.counts, word);
+  uint32_t* words = allocate(kHeaderWords + (text.size() + 3) / 4);
+  added.words_ = words;
+  std::memcpy(words, &header, sizeof header);
+  std::memcpy(words + kHeaderWords, text.data(), text.size());
   return added;
+}
+
+void SegmentationStore::absorb(SegmentationStore&& other) {
+  Chunks& own = *chunks_;
+  Chunks& taken = *other.chunks_;
+  if (&own == &taken) return;
+  own.all.insert(own.all.end(), std::make_move_iterator(taken.all.begin()), std::make_move_iterator(taken.all.end()));
+  own.total += taken.total;
+  taken = {};
 }
 
 std::vector<std::vector<double>> Segmentation::polygons() const {
@@ -113,15 +146,30 @@ std::vector<std::vector<double>> Segmentation::polygons() const {
   return parts;
 }
 
+std::string_view Segmentation::runs_text() const {
+  return {reinterpret_cast<const char*>(words_ + kHeaderWords), header_of(*this, words_).bytes};
+}
+
 cpu::Rle Segmentation::runs() const {
-  AZ_CHECK(kind() == Kind::runs, "the segmentation holds no runs");
-  return {words_[1], words_[2], std::vector<uint32_t>(words_ + 3, words_ + 3 + words_[0])};
+  const RunsHeader header = header_of(*this, words_);
+  return cpu::rle_from_string(runs_text(), header.height, header.width);
 }
 
 std::pair<uint32_t, uint32_t> Segmentation::runs_size() const {
-  AZ_CHECK(kind() == Kind::runs, "the segmentation holds no runs");
-  return {words_[1], words_[2]};
+  const RunsHeader header = header_of(*this, words_);
+  return {header.height, header.width};
 }
+
+uint32_t Segmentation::runs_area() const { return header_of(*this, words_).area; }
+
+cpu::Box Segmentation::runs_box() const {
+  const RunsHeader header = header_of(*this, words_);
+  cpu::Box box{};
+  std::ranges::copy(header.box, box.begin());
+  return box;
+}
+
+void Segmentation::append_edges(std::vector<uint32_t>& edges) const { cpu::append_edges(runs_text(), edges); }
 
 cpu::Rle Segmentation::rle(uint32_t height, uint32_t width) const {
   AZ_CHECK(!empty(), "there is no segmentation");

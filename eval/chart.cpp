@@ -28,27 +28,29 @@ struct Range {
   bool empty() const { return low > high; }
 };
 
-// Where data go on the page: x to the right, y upward, y through log10 where asked.
+// Where data go on the page: x to the right, y upward, each through log10 where asked.
 struct Frame {
   Range x, y;
   double left, top, right, bottom;
-  bool log_y;
+  bool log_x, log_y;
 
-  double place_x(double v) const { return left + (v - x.low) / (x.high - x.low) * (right - left); }
-  double place_y(double v) const {
-    const double share = log_y ? (std::log10(v) - std::log10(y.low)) / (std::log10(y.high) - std::log10(y.low))
-                               : (v - y.low) / (y.high - y.low);
-    return bottom - share * (bottom - top);
+  static double share(const Range& range, double v, bool log) {
+    return log ? (std::log10(v) - std::log10(range.low)) / (std::log10(range.high) - std::log10(range.low))
+               : (v - range.low) / (range.high - range.low);
   }
+  double place_x(double v) const { return left + share(x, v, log_x) * (right - left); }
+  double place_y(double v) const { return bottom - share(y, v, log_y) * (bottom - top); }
 };
 
-bool drawable(double x, double y, bool log_y) { return std::isfinite(x) && std::isfinite(y) && (!log_y || y > 0); }
+bool drawable(double x, double y, const ChartOptions& options) {
+  return std::isfinite(x) && std::isfinite(y) && (!options.log_y || y > 0) && (!options.log_x || x > 0);
+}
 
 // The points that can be drawn, at most two per pixel: neighbours are averaged beyond that.
 Series thinned(const Series& s, const ChartOptions& options) {
   Series kept{s.name, {}, {}};
   for (size_t i = 0; i < s.x.size(); ++i) {
-    if (!drawable(s.x[i], s.y[i], options.log_y)) continue;
+    if (!drawable(s.x[i], s.y[i], options)) continue;
     kept.x.push_back(s.x[i]);
     kept.y.push_back(s.y[i]);
   }
@@ -108,7 +110,8 @@ std::string axes(const Frame& frame, const ChartOptions& options) {
   std::string out = "<g stroke='currentColor' stroke-opacity='.16'>\n";
   const std::vector<double> ys =
       frame.log_y ? log_ticks(frame.y.low, frame.y.high) : round_ticks(frame.y.low, frame.y.high, 5);
-  const std::vector<double> xs = round_ticks(frame.x.low, frame.x.high, 6);
+  const std::vector<double> xs =
+      frame.log_x ? log_ticks(frame.x.low, frame.x.high) : round_ticks(frame.x.low, frame.x.high, 6);
   for (const double v : ys) {
     out += fmt::format("<line x1='{:.1f}' x2='{:.1f}' y1='{:.1f}' y2='{:.1f}'/>\n", frame.left, frame.right,
                        frame.place_y(v), frame.place_y(v));
@@ -152,6 +155,8 @@ int legend(const std::vector<Series>& series, const ChartOptions& options, int t
 }
 
 }  // namespace
+
+const char* chart_colour(size_t i) { return kColours[i % kColours.size()]; }
 
 std::string escape_html(const std::string& text) {
   std::string out;
@@ -203,7 +208,7 @@ std::vector<double> log_ticks(double low, double high) {
 std::string line_chart(const std::vector<Series>& series, const ChartOptions& options) {
   AZ_CHECK(options.smoothing >= 0 && options.smoothing < 1, "chart: smoothing is {}, want 0 to under 1",
            options.smoothing);
-  Frame frame{{}, {}, 56, 0, options.width_px - 20.0, options.height_px - 40.0, options.log_y};
+  Frame frame{{}, {}, 56, 0, options.width_px - 20.0, options.height_px - 40.0, options.log_x, options.log_y};
   std::vector<Series> lines;
   for (const Series& s : series) {
     AZ_CHECK(s.x.size() == s.y.size(), "chart: series {} has {} x and {} y", s.name, s.x.size(), s.y.size());
@@ -225,16 +230,20 @@ std::string line_chart(const std::vector<Series>& series, const ChartOptions& op
   }
   frame.top = 34 + legend(lines, options, 26, out);
   if (options.from_zero && !options.log_y && frame.y.low > 0) frame.y.low = 0;
-  widen(frame.x, false);
+  widen(frame.x, options.log_x);
   widen(frame.y, options.log_y);
   out += axes(frame, options);
   for (size_t i = 0; i < lines.size(); ++i) {
     if (lines[i].x.empty()) continue;
-    const char* colour = kColours[i % kColours.size()];
+    const char* colour = chart_colour(i);
     const bool smooth = options.smoothing > 0 && lines[i].x.size() > 1;
     if (smooth) out += polyline(frame, lines[i], lines[i].y, colour, "stroke-width='1' stroke-opacity='.3'");
     out += polyline(frame, lines[i], smooth ? smoothed(lines[i].y, options.smoothing) : lines[i].y, colour,
                     "stroke-width='2'");
+    if (!options.marks) continue;
+    for (size_t k = 0; k < lines[i].x.size(); ++k)
+      out += fmt::format("<circle cx='{:.1f}' cy='{:.1f}' r='3.5' fill='{}'/>\n", frame.place_x(lines[i].x[k]),
+                         frame.place_y(lines[i].y[k]), colour);
   }
   return out + "</svg>\n";
 }

@@ -18,6 +18,8 @@ struct ChartOptions {
   std::string x_label;
   bool from_zero = false;  // whether y begins at 0 where all values are above it
   bool log_y = false;      // points at or below 0 are left out then
+  bool log_x = false;      // likewise
+  bool marks = false;      // a dot at every point
   /// Share of the past in a running mean drawn over the faint raw line, 0 (no smoothing) to under 1.
   double smoothing = 0;
   int width_px = 480;
@@ -28,6 +30,9 @@ struct ChartOptions {
 /// reads on light and dark pages alike; names are escaped. A chart without points says "no data".
 /// Error: a series with x and y of unequal length, smoothing outside [0, 1).
 std::string line_chart(const std::vector<Series>& series, const ChartOptions& options);
+
+/// The colour of series `i`; they repeat after eight.
+const char* chart_colour(size_t i);
 
 /// The text with the five characters escaped that HTML and SVG give a meaning.
 std::string escape_html(const std::string& text);

@@ -8,12 +8,12 @@
 #include <numeric>
 
 #include "eval/coco_accumulate.h"
+#include "eval/coco_overlaps.h"
 #include "tensor/error.h"
+#include "tensor/fork_join.h"
 
 namespace az::eval {
 namespace {
-
-using cpu::RunMask;
 
 constexpr size_t kMaxDetections = 100;  // a picture and category
 
@@ -36,20 +36,39 @@ class FirstError {
   size_t index_ = 0;
 };
 
-// Calls f(i) for every i in [0, count) over threads; an error of the lowest index goes on from here.
-template <class F>
+// Calls f(i, scratch) for every i in [0, count) over threads, each with a Scratch of its own; an error of the lowest
+// index goes on from here.
+template <class Scratch, class F>
 void parallel_items(size_t count, int threads, const F& f) {
   FirstError error;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads > 0 ? threads : omp_get_max_threads())
-  for (size_t i = 0; i < count; ++i) {
-    try {
-      f(i);
-    } catch (...) {
-      error.keep(i);
+  ForkJoin order;
+#pragma omp parallel num_threads(threads > 0 ? threads : omp_get_max_threads())
+  {
+    order.enter();
+    Scratch scratch;
+#pragma omp for schedule(dynamic, 4) nowait
+    for (size_t i = 0; i < count; ++i) {
+      try {
+        f(i, scratch);
+      } catch (...) {
+        error.keep(i);
+      }
     }
+    order.leave();
   }
+  order.join();
   error.rethrow();
 }
+
+struct Nothing {};
+
+// What a thread keeps from group to group.
+struct Scratch {
+  GroupMasks masks;
+  Overlaps overlaps;
+  std::vector<double> areas;
+  std::vector<MatchObject> objects;
+};
 
 // A list's entries of one picture, grouped by the category's place in the scores, file order within.
 struct Member {
@@ -71,7 +90,8 @@ class Evaluation {
 
   CocoScores run() {
     std::vector<std::vector<Picture>> pictures(by_id_.size());
-    parallel_items(by_id_.size(), options_.threads, [&](size_t i) { pictures[i] = match_picture(by_id_[i]); });
+    parallel_items<Scratch>(by_id_.size(), options_.threads,
+                            [&](size_t i, Scratch& scratch) { pictures[i] = match_picture(by_id_[i], scratch); });
     const size_t categories = scores_.categories.size();
     std::vector<std::vector<const PictureMatches*>> of_category(categories);
     for (const auto& groups : pictures)
@@ -81,9 +101,10 @@ class Evaluation {
     scores_.recall.assign(recalls, -1);
     scores_.precision.assign(recalls * kCocoRecalls, -1);
     scores_.scores.assign(recalls * kCocoRecalls, -1);
-    parallel_items(categories, options_.threads,
-                   [&](size_t k) { accumulate_category(of_category[k], k, categories, scores_); });
-    summarize_coco(scores_);
+    parallel_items<Nothing>(categories, options_.threads,
+                            [&](size_t k, Nothing&) { accumulate_category(of_category[k], k, categories, scores_); });
+    parallel_items<Nothing>(scores_.stats.size() + categories, options_.threads,
+                            [&](size_t i, Nothing&) { summarize_coco(i, scores_); });
     return std::move(scores_);
   }
 
@@ -108,20 +129,36 @@ class Evaluation {
       scores_.categories.push_back({.category_id = dataset_.categories[i].id, .name = dataset_.categories[i].name});
   }
 
+  // Detections by image, file order within.
   void place_detections() {
-    detections_of_.resize(dataset_.images.size());
-    AZ_CHECK(results_.detections.size() <= UINT32_MAX, "coco: {} detections are too many", results_.detections.size());
-    for (size_t i = 0; i < results_.detections.size(); ++i) {
-      const auto image = dataset_.find_image(results_.detections[i].image_id);
-      AZ_CHECK(image, "coco: detection {} is of image {}, which the set does not have", i,
-               results_.detections[i].image_id);
-      detections_of_[*image].push_back(static_cast<uint32_t>(i));
+    const auto& detections = results_.detections;
+    AZ_CHECK(detections.size() <= UINT32_MAX, "coco: {} detections are too many", detections.size());
+    std::vector<uint32_t> image_of(detections.size());
+    first_of_image_.assign(dataset_.images.size() + 1, 0);
+    for (size_t i = 0; i < detections.size(); ++i) {
+      if (i > 0 && detections[i].image_id == detections[i - 1].image_id) {  // as most files are ordered
+        image_of[i] = image_of[i - 1];
+      } else {
+        const auto image = dataset_.find_image(detections[i].image_id);
+        AZ_CHECK(image, "coco: detection {} is of image {}, which the set does not have", i, detections[i].image_id);
+        image_of[i] = static_cast<uint32_t>(*image);
+      }
+      ++first_of_image_[image_of[i] + 1];
     }
+    std::partial_sum(first_of_image_.begin(), first_of_image_.end(), first_of_image_.begin());
+    std::vector<size_t> next(first_of_image_.begin(), first_of_image_.end() - 1);
+    detections_.resize(detections.size());
+    for (size_t i = 0; i < detections.size(); ++i) detections_[next[image_of[i]]++] = static_cast<uint32_t>(i);
+  }
+
+  std::span<const uint32_t> detections_of(size_t image) const {
+    return std::span(detections_).subspan(first_of_image_[image], first_of_image_[image + 1] - first_of_image_[image]);
   }
 
   template <class Indices, class List>
   std::vector<Member> members(const Indices& indices, const List& list) const {
     std::vector<Member> found;
+    found.reserve(indices.size());
     for (const uint32_t i : indices)
       if (const auto category = dataset_.find_category(list[i].category_id))
         found.push_back({place_of_category_[*category], i});
@@ -132,9 +169,9 @@ class Evaluation {
   }
 
   // Every category that has an object or a detection in the picture.
-  std::vector<Picture> match_picture(size_t image) const {
+  std::vector<Picture> match_picture(size_t image, Scratch& scratch) const {
     const std::vector<Member> objects = members(dataset_.annotations_of(image), dataset_.annotations);
-    const std::vector<Member> detections = members(detections_of_[image], results_.detections);
+    const std::vector<Member> detections = members(detections_of(image), results_.detections);
     std::vector<Picture> pictures;
     for (size_t o = 0, d = 0; o < objects.size() || d < detections.size();) {
       const size_t category =
@@ -147,89 +184,78 @@ class Evaluation {
         return taken;
       };
       const std::vector<uint32_t> own_objects = take(objects, o);
-      pictures.push_back({category, match_group(dataset_.images[image], own_objects, take(detections, d))});
+      pictures.push_back({category, match_group(dataset_.images[image], own_objects, take(detections, d), scratch)});
     }
     return pictures;
   }
 
   PictureMatches match_group(const data::CocoImage& image, std::span<const uint32_t> objects,
-                             std::vector<uint32_t> detections) const {
+                             std::vector<uint32_t> detections, Scratch& scratch) const {
     std::ranges::stable_sort(detections, std::ranges::greater{},
                              [&](uint32_t d) { return results_.detections[d].score; });
     detections.resize(std::min(detections.size(), kMaxDetections));
-
+    scratch.masks.clear();
+    scratch.areas.clear();
+    scratch.objects.clear();
     PictureMatches found;
-    std::vector<double> areas;
-    std::vector<RunMask> masks;
+    found.scores.reserve(detections.size());
     const bool compare_masks = options_.type == CocoType::segm;
+    const bool need_masks = (compare_masks && !objects.empty()) || !results_.area_from_boxes;
     for (const uint32_t d : detections) {
       const data::CocoDetection& detection = results_.detections[d];
       found.scores.push_back(detection.score);
-      if ((compare_masks && !objects.empty()) || !results_.area_from_boxes) masks.push_back(mask_of(detection, image));
-      areas.push_back(results_.area_from_boxes ? detection.bbox[2] * detection.bbox[3]
-                                               : static_cast<double>(masks.back().area));
+      const uint32_t pixels = need_masks ? add_mask(detection, image, scratch.masks) : 0;
+      scratch.areas.push_back(results_.area_from_boxes ? detection.bbox[2] * detection.bbox[3]
+                                                       : static_cast<double>(pixels));
     }
-    std::vector<MatchObject> match_objects;
     for (const uint32_t o : objects) {
       const data::CocoAnnotation& annotation = dataset_.annotations[o];
-      match_objects.push_back({annotation.area, annotation.crowd, annotation.id != 0 || options_.id_zero_matches});
+      scratch.objects.push_back({annotation.area, annotation.crowd, annotation.id != 0 || options_.id_zero_matches});
     }
-    const auto overlaps = compare_masks ? mask_overlaps(objects, masks) : box_overlaps(objects, detections);
-    found.matches = match_detections(match_objects, areas,
-                                     overlaps.empty() ? std::vector<std::vector<Overlap>>(areas.size()) : overlaps);
+    if (compare_masks)
+      mask_overlaps(image, objects, detections.size(), scratch);
+    else
+      box_overlaps(objects, detections, scratch.overlaps);
+    found.matches = match_detections(scratch.objects, scratch.areas, scratch.overlaps);
     return found;
   }
 
-  RunMask mask_of(const data::CocoDetection& detection, const data::CocoImage& image) const {
-    const auto height = static_cast<uint32_t>(image.height), width = static_cast<uint32_t>(image.width);
-    if (!detection.segmentation.empty()) return run_mask(detection.segmentation.rle(height, width));
+  uint32_t add_mask(const data::CocoDetection& detection, const data::CocoImage& image, GroupMasks& masks) const {
+    if (!detection.segmentation.empty()) return masks.add(detection.segmentation, image);
     AZ_CHECK(results_.area_from_boxes, "coco: a detection of image {} has no mask", image.id);
-    return run_mask(cpu::rle_from_box(detection.bbox, height, width));
+    return masks.add(detection.bbox, image);
   }
 
-  // For each detection the objects that it overlaps enough to match at any threshold.
-  template <class F>
-  static std::vector<std::vector<Overlap>> overlaps(size_t detections, size_t objects, const F& iou) {
-    static const double kLowest = coco_thresholds().front();
-    std::vector<std::vector<Overlap>> found(objects > 0 ? detections : 0);
-    for (size_t d = 0; d < found.size(); ++d) {
-      for (size_t o = 0; o < objects; ++o) {
-        const double value = iou(d, o);
-        if (value >= kLowest) found[d].push_back({static_cast<uint32_t>(o), value});
-      }
-    }
-    return found;
-  }
-
-  std::vector<std::vector<Overlap>> mask_overlaps(std::span<const uint32_t> objects,
-                                                  std::span<const RunMask> masks) const {
-    std::vector<RunMask> object_masks;
+  // The group's detections are its first masks; adds its objects.
+  void mask_overlaps(const data::CocoImage& image, std::span<const uint32_t> objects, size_t detections,
+                     Scratch& scratch) const {
     for (const uint32_t o : objects) {
       const data::CocoAnnotation& annotation = dataset_.annotations[o];
       AZ_CHECK(!annotation.segmentation.empty(), "coco: annotation {} has no segmentation, which mask AP needs",
                annotation.id);
-      if (!masks.empty()) object_masks.push_back(run_mask(dataset_.mask_of(annotation)));
+      if (detections > 0) scratch.masks.add(annotation.segmentation, image);
     }
-    if (masks.empty()) return {};
-    return overlaps(masks.size(), objects.size(), [&](size_t d, size_t o) {
-      return cpu::mask_iou(masks[d], object_masks[o], dataset_.annotations[objects[o]].crowd);
-    });
+    const auto iou = [&](size_t d, size_t o, double threshold) {
+      return scratch.masks.iou(d, detections + o, scratch.objects[o].crowd, threshold);
+    };
+    find_overlaps(detections, objects.size(), iou, scratch.overlaps);
   }
 
-  std::vector<std::vector<Overlap>> box_overlaps(std::span<const uint32_t> objects,
-                                                 std::span<const uint32_t> detections) const {
-    return overlaps(detections.size(), objects.size(), [&](size_t d, size_t o) {
+  void box_overlaps(std::span<const uint32_t> objects, std::span<const uint32_t> detections, Overlaps& found) const {
+    const auto iou = [&](size_t d, size_t o, double) {
       const data::CocoAnnotation& annotation = dataset_.annotations[objects[o]];
       return cpu::box_iou(results_.detections[detections[d]].bbox, annotation.bbox, annotation.crowd);
-    });
+    };
+    find_overlaps(detections.size(), objects.size(), iou, found);
   }
 
   const data::CocoDataset& dataset_;
   const data::CocoResults& results_;
   const CocoOptions& options_;
-  std::vector<size_t> by_id_;                         // images by rising id
-  std::vector<size_t> place_of_category_;             // of categories in file order
-  std::vector<std::vector<uint32_t>> detections_of_;  // by image in file order
+  std::vector<size_t> by_id_;              // images by rising id
+  std::vector<size_t> place_of_category_;  // of categories in file order
+  std::vector<uint32_t> detections_;       // by image in file order
+  std::vector<size_t> first_of_image_;     // of an image's detections; [images + 1]
   CocoScores scores_;
 };
 

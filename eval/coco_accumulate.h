@@ -18,8 +18,8 @@ struct PictureMatches {
 void accumulate_category(std::span<const PictureMatches* const> pictures, size_t k, size_t category_count,
                          CocoScores& to);
 
-/// Fills `stats` and the figures of each category from precision and recall.
-void summarize_coco(CocoScores& scores);
+/// Fills one of the figures from precision and recall: `stats[i]`, or those of category i - 12.
+void summarize_coco(size_t i, CocoScores& scores);
 
 /// The sum in numpy's order (pairwise, eight accumulators in a block), which the last bit of a mean depends on.
 double pairwise_sum(std::span<const double> values);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "eval/coco_overlaps.h"
+
 namespace az::eval {
 namespace {
 
@@ -68,9 +70,19 @@ std::array<double, kCocoRecalls> coco_recalls() {
 }
 
 Matches match_detections(std::span<const MatchObject> objects, std::span<const double> detection_areas,
-                         std::span<const std::vector<Overlap>> overlaps) {
+                         const Overlaps& overlaps) {
+  constexpr uint16_t kEveryThreshold = (1U << kCocoThresholds) - 1;
   Matches matches;
   matches.detections.resize(detection_areas.size());
+  std::vector<uint32_t> meeting;  // the detections that some object could be matched to
+  for (size_t d = 0; d < detection_areas.size(); ++d) {
+    if (!overlaps.of(d).empty()) {
+      meeting.push_back(static_cast<uint32_t>(d));
+      continue;
+    }
+    for (size_t a = 0; a < kAreas.size(); ++a)
+      matches.detections[d].ignored[a] = kAreas[a].contains(detection_areas[d]) ? 0 : kEveryThreshold;
+  }
   const auto thresholds = coco_thresholds();
   for (size_t a = 0; a < kAreas.size(); ++a) {
     Matcher matcher(objects, kAreas[a]);
@@ -78,9 +90,9 @@ Matches match_detections(std::span<const MatchObject> objects, std::span<const d
     for (size_t t = 0; t < thresholds.size(); ++t) {
       const auto bit = static_cast<uint16_t>(1U << t);
       matcher.free_all();
-      for (size_t d = 0; d < detection_areas.size(); ++d) {
+      for (const uint32_t d : meeting) {
         MatchBits& bits = matches.detections[d];
-        const int64_t object = matcher.take(overlaps[d], std::min(thresholds[t], 1 - 1e-10));
+        const int64_t object = matcher.take(overlaps.of(d), std::min(thresholds[t], 1 - 1e-10));
         const bool matched = object != kNone && objects[static_cast<size_t>(object)].counts_as_match;
         const bool ignored = object != kNone && matcher.is_ignored(static_cast<size_t>(object));
         if (matched) bits.matched[a] |= bit;

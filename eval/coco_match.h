@@ -40,8 +40,10 @@ struct Matches {
   std::vector<MatchBits> detections;
 };
 
-/// Matches detections, best first, with objects in file order. `overlaps[d]`: in the order of the objects.
+struct Overlaps;
+
+/// Matches detections, best first, with objects in file order.
 Matches match_detections(std::span<const MatchObject> objects, std::span<const double> detection_areas,
-                         std::span<const std::vector<Overlap>> overlaps);
+                         const Overlaps& overlaps);
 
 }  // namespace az::eval

@@ -25,26 +25,25 @@ Fpn::Fpn(const Builder& b, const FpnOptions& o) : start_(static_cast<size_t>(o.s
     outputs_.push_back(conv("fpn_convs." + std::to_string(i), o.channels, 3, i < laterals_.size() ? 1 : 2));
 }
 
-std::vector<Tensor> Fpn::forward(const std::vector<Tensor>& stages) const {
+std::vector<Tensor> Fpn::forward(std::vector<Tensor> stages) const {
   const size_t used = laterals_.size();
-  std::vector<Tensor> merged(used);
+  std::vector<Tensor> merged(used), out(outputs_.size());
   for (size_t i = used; i-- > 0;) {
-    const Tensor& c = stages[start_ + i];
+    const Tensor c = std::move(stages[start_ + i]);
     if (i + 1 == used) {
       merged[i] = laterals_[i]->forward(c);
       continue;
     }
-    const Tensor& above = merged[i + 1];
+    const Tensor above = std::move(merged[i + 1]);
     AZ_CHECK(c.dim(1) == 2 * above.dim(1) && c.dim(2) == 2 * above.dim(2),
              "fpn: stages {} and {} do not differ by a factor of 2; pad the picture's sides to multiples of 32",
              c.shape().str(), above.shape().str());
     merged[i] = laterals_[i]->forward(c, {.residual = ops::resize_nearest(above, c.dim(1), c.dim(2))});
+    out[i + 1] = outputs_[i + 1]->forward(above);
   }
-  std::vector<Tensor> out;
-  for (size_t i = 0; i < outputs_.size(); ++i) {
-    const Tensor& in = i < used ? merged[i] : out.back();
-    out.push_back(outputs_[i]->forward(i > used ? ops::relu(in) : in));
-  }
+  out[0] = outputs_[0]->forward(merged[0]);
+  for (size_t i = used; i < outputs_.size(); ++i)
+    out[i] = outputs_[i]->forward(i > used ? ops::relu(out[i - 1]) : out[i - 1]);
   return out;
 }
 

@@ -20,8 +20,10 @@ struct FpnOptions {
 class Fpn final : public Module {
  public:
   Fpn(const Builder& b, const FpnOptions& options);
-  std::vector<Tensor> forward(const std::vector<Tensor>& stages) const;
+  /// Stages before start_level are not read. The others are let go after their last use.
+  std::vector<Tensor> forward(std::vector<Tensor> stages) const;
   void visit(Visitor& v) override;
+  size_t start_level() const { return start_; }
 
  private:
   size_t start_;

@@ -19,6 +19,7 @@ uint64_t name_key(std::string_view name) {
 
 Tensor init_conv(const Builder& b, std::string_view name, Init init, int64_t k, int64_t r, int64_t c, int64_t groups) {
   const int64_t in = c / groups;
+  if (b.blank) return Tensor::empty({k, r, r, in}, DType::f32, b.device);
   const auto fan_in = static_cast<double>(in * r * r);
   const double fan_out = static_cast<double>(k * r * r);
   Rng rng(b.seed, Purpose::init, name_key(name));

@@ -21,6 +21,7 @@ enum class Init : uint8_t {
 struct Builder {
   Device& device;
   uint64_t seed = 0;
+  bool blank = false;  ///< convolution weights are left unset: for a network that is loaded next
 };
 
 /// A bias [k] drawn from U(+-1 / sqrt(fan_in)), PyTorch's default beside a weight of that fan-in.

@@ -26,12 +26,20 @@ Conv2d::Conv2d(const Builder& b, const std::string& name, const Options& o)
   autograd::set_requires_grad(bias_, true);
 }
 
-Tensor Conv2d::forward(const Tensor& x, ops::Epilogue epilogue) const {
+ops::Epilogue Conv2d::with_bias(ops::Epilogue epilogue) const {
   if (bias_.defined()) {
     AZ_CHECK(!epilogue.bias.defined(), "conv2d: a bias of its own and one from outside");
     epilogue.bias = bias_;
   }
-  return ops::conv2d(x, weight_, options_, epilogue);
+  return epilogue;
+}
+
+Tensor Conv2d::forward(const Tensor& x, ops::Epilogue epilogue) const {
+  return ops::conv2d(x, weight_, options_, with_bias(std::move(epilogue)));
+}
+
+std::vector<Tensor> Conv2d::forward_levels(const std::vector<Tensor>& x, ops::Epilogue epilogue) const {
+  return ops::conv2d_levels(x, weight_, options_, with_bias(std::move(epilogue)));
 }
 
 void Conv2d::visit(Visitor& v) {
@@ -67,10 +75,21 @@ void Norm::fold() {
   folded_version_ = version;
 }
 
-Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, const Tensor& residual) {
+std::vector<Tensor> Norm::after_levels(const Conv2d& conv, const std::vector<Tensor>& levels, bool relu) {
+  std::vector<Tensor> y;
+  if (options_.kind == NormKind::group) {
+    y = conv.forward_levels(levels);
+    for (Tensor& t : y) t = ops::group_norm(std::move(t), weight_, bias_, options_.groups, options_.eps, relu);
+    return y;
+  }
+  for (const Tensor& level : levels) y.push_back(after(conv, level, relu));
+  return y;
+}
+
+Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, Tensor residual) {
   if (options_.kind == NormKind::group) {
     const bool last = !residual.defined();
-    const Tensor y = ops::group_norm(conv.forward(x), weight_, bias_, options_.groups, options_.eps, relu && last);
+    Tensor y = ops::group_norm(conv.forward(x), weight_, bias_, options_.groups, options_.eps, relu && last);
     if (last) return y;
     return relu ? ops::relu(ops::add(y, residual)) : ops::add(y, residual);
   }
@@ -82,7 +101,7 @@ Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, const Tensor&
                            options_.eps, relu, residual);
   }
   fold();
-  return conv.forward(x, {.scale = scale_, .bias = shift_, .residual = residual, .relu = relu});
+  return conv.forward(x, {.scale = scale_, .bias = shift_, .residual = std::move(residual), .relu = relu});
 }
 
 }  // namespace az::nn

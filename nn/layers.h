@@ -22,12 +22,16 @@ class Conv2d final : public Module {
   Conv2d(const Builder& b, const std::string& name, const Options& options);
 
   Tensor forward(const Tensor& x, ops::Epilogue epilogue = {}) const;
+  /// Of each level, as ops::conv2d_levels.
+  std::vector<Tensor> forward_levels(const std::vector<Tensor>& x, ops::Epilogue epilogue = {}) const;
   void visit(Visitor& v) override;
 
   Tensor& weight() { return weight_; }
   Tensor& bias() { return bias_; }
 
  private:
+  ops::Epilogue with_bias(ops::Epilogue epilogue) const;
+
   ops::Conv2dOptions options_;
   Tensor weight_;  // [out, kernel, kernel, in / groups]
   Tensor bias_;    // [out] or undefined
@@ -52,7 +56,9 @@ class Norm final : public Module {
   Norm(const Builder& b, int64_t channels, const NormOptions& options, double weight_value = 1);
 
   /// relu(norm(conv(x)) + residual); where the norm is an affine map it is folded into the convolution.
-  Tensor after(const Conv2d& conv, const Tensor& x, bool relu, const Tensor& residual = {});
+  Tensor after(const Conv2d& conv, const Tensor& x, bool relu, Tensor residual = {});
+  /// relu(norm(conv(x))) of each level.
+  std::vector<Tensor> after_levels(const Conv2d& conv, const std::vector<Tensor>& levels, bool relu);
   void visit(Visitor& v) override;
 
  private:

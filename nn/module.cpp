@@ -1,9 +1,11 @@
 #include "nn/module.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
 #include "autograd/node.h"
+#include "cpu/parallel.h"
 #include "tensor/error.h"
 #include "tensor/layout.h"
 
@@ -58,6 +60,76 @@ class SetTraining final : public Visitor {
   bool on_;
 };
 
+bool on_host(const Tensor& t) { return t.device().kind() == DeviceKind::cpu; }
+
+/// f(first, count) over the output channels of a weight [o, ...], in parallel.
+template <class F>
+void for_channels(const Tensor& weight, const F& f) {
+  constexpr int64_t kGrain = 16384;  // elements worth a thread
+  const int64_t row = weight.numel() / std::max<int64_t>(weight.dim(0), 1);
+  cpu::parallel_for(weight.dim(0), kGrain / (row + 1) + 1, [&](int64_t begin, int64_t end) { f(begin, end - begin); });
+}
+
+/// A file's tensor, convolution weights in OIHW, copied into one of ours.
+void load(const Tensor& value, Tensor& ours) {
+  const Tensor converted = value.to(ours.dtype());
+  if (value.rank() != 4) return ours.copy_from(converted);
+  if (!on_host(value) || !on_host(ours)) return ours.copy_from(oihw_to_ohwi(converted));
+  const int64_t bytes = dtype_bytes(ours.dtype()), row = ours.numel() / std::max<int64_t>(ours.dim(0), 1) * bytes;
+  const auto* from = static_cast<const char*>(converted.raw());
+  auto* to = static_cast<char*>(ours.mutable_raw());
+  for_channels(ours, [&](int64_t first, int64_t count) {
+    oihw_to_ohwi(from + first * row, {count, value.dim(1), value.dim(2), value.dim(3)}, bytes, to + first * row);
+  });
+}
+
+/// Whether `ours` may take the memory of a value that is given away. Only convolution weights: who keeps something made
+/// of one knows it by the storage, what is made of other tensors is known by their versions.
+bool may_take(const Tensor& value, const Tensor& ours) {
+  return value.rank() == 4 && value.dtype() == ours.dtype() && &value.device() == &ours.device() && on_host(value) &&
+         value.is_only_owner();
+}
+
+/// The value becomes ours; its elements are permuted where they lie.
+void take(Tensor value, Tensor& ours) {
+  const int64_t bytes = dtype_bytes(value.dtype()), row = value.numel() / std::max<int64_t>(value.dim(0), 1) * bytes;
+  auto* at = static_cast<char*>(value.mutable_raw());
+  for_channels(value, [&](int64_t first, int64_t count) {
+    oihw_to_ohwi_in_place(at + first * row, {count, value.dim(1), value.dim(2), value.dim(3)}, bytes);
+  });
+  Tensor permuted = value.reshaped(ours.shape());
+  permuted.set_grad_meta(ours.grad_meta());
+  ours = std::move(permuted);
+}
+
+/// give(value, ours) for every tensor of the module that `state`, a map by names, has in the right shape.
+template <class State, class Give>
+LoadReport load_with(Module& module, State& state, const Give& give) {
+  LoadReport report;
+  std::set<std::string> used;
+  std::string wrong;
+  for (const Entry& e : entries(module)) {
+    const auto found = state.find(e.name);
+    if (found == state.end()) {
+      if (!e.name.ends_with("num_batches_tracked")) report.missing.push_back(e.name);
+      continue;
+    }
+    used.insert(e.name);
+    auto& value = found->second;
+    const Shape shape = value.rank() == 4 ? oihw_to_ohwi(value.shape()) : value.shape();
+    if (shape == e.tensor->shape()) {
+      give(value, *e.tensor);
+    } else {
+      wrong += fmt::format("{}{} is {} in the file and {} in the network", wrong.empty() ? "" : "; ", e.name,
+                           shape.str(), e.tensor->shape().str());
+    }
+  }
+  AZ_CHECK(wrong.empty(), "load: shapes differ: {}", wrong);
+  for (const auto& [name, t] : state)
+    if (!used.contains(name)) report.unused.push_back(name);
+  return report;
+}
+
 }  // namespace
 
 void Module::set_training(bool on) {
@@ -97,30 +169,25 @@ std::map<std::string, Tensor> state_dict(Module& module) {
   return state;
 }
 
-LoadReport load_state_dict(Module& module, const std::map<std::string, Tensor>& state) {
-  LoadReport report;
-  std::set<std::string> used;
-  std::string wrong;
+std::map<std::string, Shape> state_shapes(Module& module) {
+  std::map<std::string, Shape> shapes;
   for (const Entry& e : entries(module)) {
-    const auto found = state.find(e.name);
-    if (found == state.end()) {
-      if (!e.name.ends_with("num_batches_tracked")) report.missing.push_back(e.name);
-      continue;
-    }
-    used.insert(e.name);
-    const Tensor value =
-        (found->second.rank() == 4 ? oihw_to_ohwi(found->second) : found->second).to(e.tensor->dtype());
-    if (value.shape() == e.tensor->shape()) {
-      e.tensor->copy_from(value);
-    } else {
-      wrong += fmt::format("{}{} is {} in the file and {} in the network", wrong.empty() ? "" : "; ", e.name,
-                           value.shape().str(), e.tensor->shape().str());
-    }
+    const Tensor& t = *e.tensor;
+    shapes[e.name] = t.rank() == 4 ? Shape{t.dim(0), t.dim(3), t.dim(1), t.dim(2)} : t.shape();
   }
-  AZ_CHECK(wrong.empty(), "load: shapes differ: {}", wrong);
-  for (const auto& [name, t] : state)
-    if (!used.contains(name)) report.unused.push_back(name);
-  return report;
+  return shapes;
+}
+
+LoadReport load_state_dict(Module& module, const std::map<std::string, Tensor>& state) {
+  return load_with(module, state, [](const Tensor& value, Tensor& ours) { load(value, ours); });
+}
+
+LoadReport load_state_dict(Module& module, std::map<std::string, Tensor>&& state) {
+  return load_with(module, state, [](Tensor& value, Tensor& ours) {
+    if (may_take(value, ours)) return take(std::move(value), ours);
+    load(value, ours);
+    value = Tensor();
+  });
 }
 
 }  // namespace az::nn

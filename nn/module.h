@@ -60,6 +60,9 @@ void freeze(Module& module);
 /// The values by name, in PyTorch's layouts (OIHW), on the module's device and sharing no storage with it.
 std::map<std::string, Tensor> state_dict(Module& module);
 
+/// The shapes of those values.
+std::map<std::string, Shape> state_shapes(Module& module);
+
 /// What a load found.
 struct LoadReport {
   std::vector<std::string> missing;  ///< in the network, not in the file
@@ -68,5 +71,7 @@ struct LoadReport {
 
 /// Copies values in by name; `num_batches_tracked` may be missing. Error: a shape differs, all such names in one text.
 LoadReport load_state_dict(Module& module, const std::map<std::string, Tensor>& state);
+/// The same with values that are given away: on the host convolution weights that nobody else holds are not copied.
+LoadReport load_state_dict(Module& module, std::map<std::string, Tensor>&& state);
 
 }  // namespace az::nn

@@ -17,62 +17,28 @@ ResNetOptions resnet_depth(int depth) {
   return o;
 }
 
-/// relu(body(x) + shortcut(x)); the body is two 3x3 convolutions or 1x1, 3x3, 1x1.
-class ResNet::ResidualBlock final : public Module {
- public:
-  ResidualBlock(const Builder& b, const std::string& name, const ResNetOptions& o, int64_t in, int64_t planes,
-                int64_t stride) {
-    const bool bottleneck = o.block == Block::bottleneck;
-    const int64_t out = bottleneck ? 4 * planes : planes;
-    if (bottleneck) {
-      const int64_t width = o.groups == 1 ? planes : planes * o.base_width / 64 * o.groups;
-      const int64_t first = o.style == Style::caffe ? stride : 1;
-      add(b, name, o, {.in = in, .out = width, .kernel = 1, .stride = first, .padding = 0});
-      add(b, name, o,
-          {.in = width, .out = width, .kernel = 3, .stride = stride / first, .padding = 1, .groups = o.groups});
-      add(b, name, o, {.in = width, .out = out, .kernel = 1, .padding = 0}, o.zero_last_norm);
-    } else {
-      add(b, name, o, {.in = in, .out = out, .kernel = 3, .stride = stride, .padding = 1});
-      add(b, name, o, {.in = out, .out = out, .kernel = 3, .padding = 1}, o.zero_last_norm);
-    }
-    if (stride != 1 || in != out) {
-      shortcut_conv_ =
-          std::make_unique<Conv2d>(b, name + ".downsample.0",
-                                   Conv2d::Options{.in = in, .out = out, .kernel = 1, .stride = stride, .padding = 0});
-      shortcut_norm_ = std::make_unique<Norm>(b, out, o.norm);
-    }
-  }
+namespace {
 
-  Tensor forward(const Tensor& x) {
-    const Tensor residual = shortcut_conv_ ? shortcut_norm_->after(*shortcut_conv_, x, false) : x;
-    Tensor y = x;
-    for (size_t i = 0; i < convs_.size(); ++i)
-      y = norms_[i]->after(*convs_[i], y, true, i + 1 == convs_.size() ? residual : Tensor());
-    return y;
+/// Two 3x3 convolutions, or 1x1, 3x3, 1x1; a shortcut of 1x1 where the size or the channels change.
+ResidualBlock::Options block_options(const ResNetOptions& o, int64_t in, int64_t planes, int64_t stride) {
+  ResidualBlock::Options block{.body = {}, .shortcut = {}, .norm = o.norm, .zero_last_norm = o.zero_last_norm};
+  int64_t out = planes;
+  if (o.block == Block::bottleneck) {
+    out = 4 * planes;
+    const int64_t width = o.groups == 1 ? planes : planes * o.base_width / 64 * o.groups;
+    const int64_t first = o.style == Style::caffe ? stride : 1;
+    block.body = {{.in = in, .out = width, .kernel = 1, .stride = first, .padding = 0},
+                  {.in = width, .out = width, .stride = stride / first, .groups = o.groups},
+                  {.in = width, .out = out, .kernel = 1, .padding = 0}};
+  } else {
+    block.body = {{.in = in, .out = out, .stride = stride}, {.in = out, .out = out}};
   }
+  if (stride != 1 || in != out)
+    block.shortcut = Conv2d::Options{.in = in, .out = out, .kernel = 1, .stride = stride, .padding = 0};
+  return block;
+}
 
-  void visit(Visitor& v) override {
-    for (size_t i = 0; i < convs_.size(); ++i) {
-      v.module("conv" + std::to_string(i + 1), *convs_[i]);
-      v.module("bn" + std::to_string(i + 1), *norms_[i]);
-    }
-    if (!shortcut_conv_) return;
-    v.module("downsample.0", *shortcut_conv_);
-    v.module("downsample.1", *shortcut_norm_);
-  }
-
- private:
-  void add(const Builder& b, const std::string& name, const ResNetOptions& o, const Conv2d::Options& conv,
-           bool zero_norm = false) {
-    convs_.push_back(std::make_unique<Conv2d>(b, name + ".conv" + std::to_string(convs_.size() + 1), conv));
-    norms_.push_back(std::make_unique<Norm>(b, conv.out, o.norm, zero_norm ? 0 : 1));
-  }
-
-  std::vector<std::unique_ptr<Conv2d>> convs_;
-  std::vector<std::unique_ptr<Norm>> norms_;
-  std::unique_ptr<Conv2d> shortcut_conv_;
-  std::unique_ptr<Norm> shortcut_norm_;
-};
+}  // namespace
 
 ResNet::ResNet(const Builder& b, const ResNetOptions& o) : options_(o) {
   AZ_CHECK(!o.blocks.empty() && o.planes.size() == o.blocks.size(), "resnet: {} stages of blocks, {} of planes",
@@ -93,7 +59,8 @@ ResNet::ResNet(const Builder& b, const ResNetOptions& o) : options_(o) {
     auto& stage = stages_.emplace_back();
     for (int i = 0; i < o.blocks[s]; ++i) {
       const std::string name = "layer" + std::to_string(s + 1) + "." + std::to_string(i);
-      stage.push_back(std::make_unique<ResidualBlock>(b, name, o, in, o.planes[s], s > 0 && i == 0 ? 2 : 1));
+      stage.push_back(
+          std::make_unique<ResidualBlock>(b, name, block_options(o, in, o.planes[s], s > 0 && i == 0 ? 2 : 1)));
       in = o.block == Block::bottleneck ? 4 * o.planes[s] : o.planes[s];
     }
   }
@@ -104,16 +71,14 @@ ResNet::ResNet(const Builder& b, const ResNetOptions& o) : options_(o) {
     for (auto& block : stages_[s]) freeze(*block);
 }
 
-ResNet::~ResNet() = default;
-
-std::vector<Tensor> ResNet::forward(const Tensor& image) {
+std::vector<Tensor> ResNet::forward(const Tensor& image, size_t first) {
   Tensor x = image;
   for (size_t i = 0; i < stem_convs_.size(); ++i) x = stem_norms_[i]->after(*stem_convs_[i], x, true);
   if (options_.stem == Stem::one_7x7) x = ops::max_pool(x, 3, 2, 1);
   std::vector<Tensor> out;
   for (auto& stage : stages_) {
-    for (auto& block : stage) x = block->forward(x);
-    out.push_back(x);
+    for (auto& block : stage) x = block->forward(std::move(x));
+    out.push_back(out.size() < first ? Tensor() : x);
   }
   return out;
 }

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "nn/layers.h"
+#include "nn/residual_block.h"
 
 namespace az::nn {
 
@@ -36,14 +36,13 @@ ResNetOptions resnet_depth(int depth);
 class ResNet final : public Module {
  public:
   ResNet(const Builder& b, const ResNetOptions& options);
-  ~ResNet() override;
 
-  std::vector<Tensor> forward(const Tensor& x);
+  /// Stages before `first` are not kept: their entries are undefined.
+  std::vector<Tensor> forward(const Tensor& x, size_t first = 0);
   void visit(Visitor& v) override;
   std::vector<int64_t> out_channels() const;
 
  private:
-  class ResidualBlock;
   ResNetOptions options_;
   std::vector<std::unique_ptr<Conv2d>> stem_convs_;
   std::vector<std::unique_ptr<Norm>> stem_norms_;

@@ -8,7 +8,7 @@ namespace {
 
 /// A convolution's geometry; `dilation` 1 with stride 2 has no padding.
 struct Geometry {
-  int64_t kernel = 3, stride = 1, padding = 1, dilation = 1;
+  int64_t stride = 1, padding = 1, dilation = 1;
 };
 
 /// The first block of stage `s` (from 0): 3x3 and shortcut. Stage 1 strides; from stage 2 on half the stage's dilation.
@@ -24,53 +24,21 @@ Geometry later_block(size_t s) {
   return {.padding = dilation, .dilation = dilation};
 }
 
+/// 1x1, 3x3, 1x1, to four times the planes; the first block of a stage has a shortcut.
+ResidualBlock::Options block_options(const NormOptions& norm, size_t stage, bool first, int64_t in, int64_t planes) {
+  const Geometry g = first ? first_block(stage) : later_block(stage);
+  ResidualBlock::Options block{.body = {}, .shortcut = {}, .norm = norm};
+  block.body = {{.in = in, .out = planes, .kernel = 1, .padding = 0},
+                {.in = planes, .out = planes, .stride = g.stride, .padding = g.padding, .dilation = g.dilation},
+                {.in = planes, .out = 4 * planes, .kernel = 1, .padding = 0}};
+  if (!first) return block;
+  block.shortcut =
+      Conv2d::Options{.in = in, .out = 4 * planes, .stride = g.stride, .padding = g.padding, .dilation = g.dilation};
+  if (stage == 0) block.shortcut->kernel = 1, block.shortcut->padding = 0;
+  return block;
+}
+
 }  // namespace
-
-/// relu(body(x) + shortcut(x)) with the body 1x1, 3x3, 1x1.
-class SiameseResNet::Bottleneck final : public Module {
- public:
-  Bottleneck(const Builder& b, const std::string& name, const NormOptions& norm, size_t stage, bool first, int64_t in,
-             int64_t planes) {
-    const int64_t out = 4 * planes;
-    const Geometry g = first ? first_block(stage) : later_block(stage);
-    add(b, name, norm, {.in = in, .out = planes, .kernel = 1, .padding = 0});
-    add(b, name, norm, {.in = planes, .out = planes, .stride = g.stride, .padding = g.padding, .dilation = g.dilation});
-    add(b, name, norm, {.in = planes, .out = out, .kernel = 1, .padding = 0});
-    if (!first) return;
-    Conv2d::Options shortcut{.in = in, .out = out, .stride = g.stride, .padding = g.padding, .dilation = g.dilation};
-    if (stage == 0) shortcut.kernel = 1, shortcut.padding = 0;
-    shortcut_conv_ = std::make_unique<Conv2d>(b, name + ".downsample.0", shortcut);
-    shortcut_norm_ = std::make_unique<Norm>(b, out, norm);
-  }
-
-  Tensor forward(const Tensor& x) {
-    const Tensor residual = shortcut_conv_ ? shortcut_norm_->after(*shortcut_conv_, x, false) : x;
-    Tensor y = norms_[0]->after(*convs_[0], x, true);
-    y = norms_[1]->after(*convs_[1], y, true);
-    return norms_[2]->after(*convs_[2], y, true, residual);
-  }
-
-  void visit(Visitor& v) override {
-    for (size_t i = 0; i < convs_.size(); ++i) {
-      v.module("conv" + std::to_string(i + 1), *convs_[i]);
-      v.module("bn" + std::to_string(i + 1), *norms_[i]);
-    }
-    if (!shortcut_conv_) return;
-    v.module("downsample.0", *shortcut_conv_);
-    v.module("downsample.1", *shortcut_norm_);
-  }
-
- private:
-  void add(const Builder& b, const std::string& name, const NormOptions& norm, const Conv2d::Options& conv) {
-    convs_.push_back(std::make_unique<Conv2d>(b, name + ".conv" + std::to_string(convs_.size() + 1), conv));
-    norms_.push_back(std::make_unique<Norm>(b, conv.out, norm));
-  }
-
-  std::vector<std::unique_ptr<Conv2d>> convs_;
-  std::vector<std::unique_ptr<Norm>> norms_;
-  std::unique_ptr<Conv2d> shortcut_conv_;
-  std::unique_ptr<Norm> shortcut_norm_;
-};
 
 SiameseResNet::SiameseResNet(const Builder& b, const SiameseResNetOptions& o)
     : options_(o),
@@ -83,19 +51,17 @@ SiameseResNet::SiameseResNet(const Builder& b, const SiameseResNetOptions& o)
     auto& stage = stages_.emplace_back();
     for (int i = 0; i < o.blocks[s]; ++i) {
       const std::string name = "layer" + std::to_string(s + 1) + "." + std::to_string(i);
-      stage.push_back(std::make_unique<Bottleneck>(b, name, o.norm, s, i == 0, in, o.width << s));
+      stage.push_back(std::make_unique<ResidualBlock>(b, name, block_options(o.norm, s, i == 0, in, o.width << s)));
       in = out_channels(s);
     }
   }
 }
 
-SiameseResNet::~SiameseResNet() = default;
-
 std::vector<Tensor> SiameseResNet::forward(const Tensor& image) {
   std::vector<Tensor> out = {stem_norm_->after(*stem_, image, true)};
   Tensor x = ops::max_pool(out[0], 3, 2, 1);
   for (auto& stage : stages_) {
-    for (auto& block : stage) x = block->forward(x);
+    for (auto& block : stage) x = block->forward(std::move(x));
     out.push_back(x);
   }
   return out;

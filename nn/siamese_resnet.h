@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "nn/layers.h"
+#include "nn/residual_block.h"
 
 namespace az::nn {
 
@@ -20,7 +20,6 @@ struct SiameseResNetOptions {
 class SiameseResNet final : public Module {
  public:
   SiameseResNet(const Builder& b, const SiameseResNetOptions& options);
-  ~SiameseResNet() override;
 
   std::vector<Tensor> forward(const Tensor& x);
   void visit(Visitor& v) override;
@@ -30,11 +29,10 @@ class SiameseResNet final : public Module {
   std::vector<Module*> stem() { return {stem_.get(), stem_norm_.get()}; }
 
  private:
-  class Bottleneck;
   SiameseResNetOptions options_;
   std::unique_ptr<Conv2d> stem_;
   std::unique_ptr<Norm> stem_norm_;
-  std::vector<std::vector<std::unique_ptr<Bottleneck>>> stages_;
+  std::vector<std::vector<std::unique_ptr<ResidualBlock>>> stages_;
 };
 
 }  // namespace az::nn

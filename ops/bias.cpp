@@ -7,6 +7,7 @@
 #include "cuda/reduce.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -34,6 +35,7 @@ struct AddBiasNode final : Node {
         });
     return {dy[0], db};
   }
+  Cost cost(const Grads& dy) const override { return needs(1) ? map_cost(dy[0], 1, 0, 0) : Cost{}; }
 };
 
 }  // namespace
@@ -47,6 +49,7 @@ Tensor add_bias(const Tensor& x, const Tensor& bias) {
   check_same_device("add_bias", x, bias);
   check_map_size("add_bias", x, x.numel() / x.dim(3), x.dim(3));
   if (is_host_half(x)) return cast(add_bias(cast(x, DType::f32), bias), x.dtype());
+  const ProfileSpan span(x.device(), "add_bias", [&] { return detail(x, map_cost(x, 1), bias); });
   const int64_t c = x.dim(3);
   const math::NormShape shape{1, x.numel() / c, c, c};
   const Tensor ones = Tensor::full({c}, 1, wanted, x.device());

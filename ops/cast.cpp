@@ -6,6 +6,7 @@
 #include "cpu/elementwise.h"
 #include "cuda/elementwise.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -23,6 +24,10 @@ void with_float(DType dtype, const F& f) {
 }
 
 Tensor converted(const Tensor& x, DType to) {
+  const ProfileSpan span(x.device(), "cast", [&] {
+    const double written = static_cast<double>(x.numel() * dtype_bytes(to));
+    return detail(x, {.bytes_read = bytes_of(x), .bytes_written = written});
+  });
   Tensor y = Tensor::empty(x.shape(), to, x.device());
   with_float(x.dtype(), [&](auto from) {
     with_float(to, [&](auto element) {
@@ -41,6 +46,7 @@ struct CastNode final : Node {
   DType from;
   explicit CastNode(DType f) : Node("cast"), from(f) {}
   Grads backward(const Grads& dy) override { return {converted(dy[0], from)}; }
+  Cost cost(const Grads&) const override { return {}; }  // converted() reports it
 };
 
 }  // namespace
@@ -54,5 +60,7 @@ Tensor cast(const Tensor& x, DType to) {
 }
 
 bool is_host_half(const Tensor& x) { return x.defined() && is_half(x.dtype()) && x.device().kind() == DeviceKind::cpu; }
+
+bool is_host_f16(const Tensor& x) { return is_host_half(x) && x.dtype() == DType::f16; }
 
 }  // namespace az::ops

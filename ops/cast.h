@@ -9,8 +9,10 @@ namespace az::ops {
 /// has that type. x [...]   grad is cast back to x's type
 Tensor cast(const Tensor& x, DType to);
 
-/// Whether an op must compute in f32 around a cast: x is bf16 or f16 and on the CPU, whose loops take f32 and f64. Such
-/// an op begins with `if (is_host_half(x)) return cast(op(cast(x, DType::f32)), x.dtype());`.
+/// Whether an op must compute in f32 around a cast: x is of 16 bits and on the CPU, whose loops for that op take f32
+/// and f64. Such an op begins with `if (is_host_half(x)) return cast(op(cast(x, DType::f32)), x.dtype());`.
 bool is_host_half(const Tensor& x);
+/// The same for an op whose loops on the CPU also take bf16: x is f16.
+bool is_host_f16(const Tensor& x);
 
 }  // namespace az::ops

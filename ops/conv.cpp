@@ -1,7 +1,10 @@
 #include "ops/conv.h"
 
+#include <algorithm>
+
 #include "autograd/node.h"
 #include "cpu/conv.h"
+#include "cpu/conv_weight_gradient.h"
 #include "cpu/elementwise.h"
 #include "cpu/reduce.h"
 #include "cuda/conv.h"
@@ -11,6 +14,7 @@
 #include "math/elementwise.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -27,19 +31,15 @@ const T* data_or_null(const Tensor& t) {
 
 cpu::CpuDevice& cpu_device(const Tensor& t) { return static_cast<cpu::CpuDevice&>(t.device()); }
 
-/// A weight is packed once a version.
-cpu::WeightIdentity identity(const Tensor& w, const Tensor& scale) {
-  return {w.storage_id(), w.version(), scale.storage_id(), scale.version(), w.raw()};
+/// A weight is packed once a version; `learning`: each training step makes a new one.
+cpu::WeightIdentity identity(const Tensor& w, const Tensor& scale, bool learning) {
+  cpu::WeightIdentity named{w.storage_id(), w.version(), scale.storage_id(), scale.version(), w.raw()};
+  named.learning = learning;
+  return named;
 }
 
 /// The type of weights, bias and scale beside activations of this type.
 DType parameter_type(DType activation) { return is_half(activation) ? DType::f32 : activation; }
-
-/// Whether oneDNN computes: f32 on a device that does not ask for exact sums.
-template <class T>
-bool uses_dnn(const Tensor& t) {
-  return std::is_same_v<T, float> && !cpu_device(t).exact();
-}
 
 /// The weights as the CUDA library takes them: w times scale as T. Inference keeps them.
 template <class T, class CudaDevice>
@@ -49,7 +49,7 @@ Tensor packed_weights(CudaDevice& device, const Tensor& w, const Tensor& scale) 
   if (autograd::grad_enabled()) {
     slot = {Tensor::empty(w.shape(), dtype_of<T>, w.device()), true};
   } else {
-    slot = device.library().weights().find(identity(w, scale), w, dtype_of<T>, device.stream().capturing());
+    slot = device.library().weights().find(identity(w, scale, false), w, dtype_of<T>, device.stream().capturing());
   }
   if (slot.fill)
     cuda::pack_weights<T>(device.stream(), w.data<Wide<T>>(), data_or_null<Wide<T>>(scale),
@@ -57,10 +57,11 @@ Tensor packed_weights(CudaDevice& device, const Tensor& w, const Tensor& scale) 
   return slot.packed;
 }
 
-/// dy where y > 0, else zero.
+/// dy where y > 0, else zero; in place where nobody else holds dy.
 Tensor masked(const Tensor& y, const Tensor& dy) {
-  Tensor dz = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
-  on_device_half(
+  const ProfileSpan span(dy.device(), "conv2d mask gradient", [&] { return detail(dy, map_cost(dy, 1, 1)); });
+  Tensor dz = dy.is_only_owner() ? dy : Tensor::empty(dy.shape(), dy.dtype(), dy.device());
+  on_device_bf16(
       "conv2d", dy,
       [&](auto t) {
         using T = decltype(t);
@@ -73,19 +74,18 @@ Tensor masked(const Tensor& y, const Tensor& dy) {
   return dz;
 }
 
-/// `packed`: what packed_weights returned, on the CUDA device.
-Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, const Tensor& scale, const Tensor& packed) {
+/// `packed`: what packed_weights returned, on the CUDA device. `learning`: w has a gradient too.
+Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, const Tensor& scale, const Tensor& packed,
+                     bool learning) {
+  const ProfileSpan span(dy.device(), "conv2d data gradient",
+                         [&] { return conv_detail(d, cpu::ConvPass::backward_data, dy, w.storage_id()); });
   Tensor dx = Tensor::empty({d.n, d.h, d.w, d.c}, dy.dtype(), dy.device());
-  on_device_half(
+  on_device_bf16(
       "conv2d", dy,
       [&](auto t) {
         using T = decltype(t);
-        if (uses_dnn<T>(dy)) {
-          cpu::conv_backward_data(cpu_device(dy), d, dy.data<float>(), w.data<float>(), data_or_null<float>(scale),
-                                  identity(w, scale), dx.mutable_data<float>());
-        } else {
-          cpu::conv_backward_data_plain(d, dy.data<T>(), w.data<T>(), data_or_null<T>(scale), dx.mutable_data<T>());
-        }
+        cpu::conv_backward_data(cpu_device(dy), d, dy.data<T>(), w.data<Wide<T>>(), data_or_null<Wide<T>>(scale),
+                                identity(w, scale, learning), dx.mutable_data<T>());
       },
       [&](auto& device, auto t) {
         using T = decltype(t);
@@ -94,20 +94,28 @@ Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, cons
   return dx;
 }
 
-Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, const Tensor& scale) {
-  Tensor dw = Tensor::empty({d.k, d.r, d.s, d.c / d.groups}, parameter_type(dy.dtype()), dy.device());
+/// Added to `sum`, where that is given and f32 maps are on the CPU: the result is undefined then.
+Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, const Tensor& scale, uint64_t weight,
+                       Tensor* sum) {
+  const ProfileSpan span(dy.device(), "conv2d weight gradient",
+                         [&] { return conv_detail(d, cpu::ConvPass::backward_weights, x, weight); });
+  const bool fused = dy.device().kind() == DeviceKind::cpu && dy.dtype() == DType::f32 && !cpu_device(dy).exact();
+  Tensor dw;
+  if (!fused || !sum) dw = Tensor::empty({d.k, d.r, d.s, d.c / d.groups}, parameter_type(dy.dtype()), dy.device());
+  if (fused) {
+    Tensor& to = sum ? *sum : dw;
+    cpu::conv_weight_gradient(cpu_device(dy), d, x.data<float>(), dy.data<float>(), data_or_null<float>(scale),
+                              sum != nullptr, to.mutable_data<float>());
+    return dw;
+  }
   const int64_t row = d.r * d.s * (d.c / d.groups);
-  on_device_half(
+  on_device_bf16(
       "conv2d", dy,
       [&](auto t) {
         using T = decltype(t);
-        if (uses_dnn<T>(dy)) {
-          cpu::conv_backward_weights(cpu_device(dy), d, x.data<float>(), dy.data<float>(), dw.mutable_data<float>());
-        } else {
-          cpu::conv_backward_weights_plain(d, x.data<T>(), dy.data<T>(), dw.mutable_data<T>());
-        }
-        T* values = dw.mutable_data<T>();
-        if (scale.defined()) cpu::scale_rows(values, scale.data<T>(), values, d.k, row);
+        auto* values = dw.mutable_data<Wide<T>>();
+        cpu::conv_backward_weights(cpu_device(dy), d, x.data<T>(), dy.data<T>(), values);
+        if (scale.defined()) cpu::scale_rows(values, scale.data<Wide<T>>(), values, d.k, row);
       },
       [&](auto& device, auto t) {
         using T = decltype(t);
@@ -119,10 +127,12 @@ Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, co
 }
 
 Tensor bias_gradient(const Tensor& dy, int64_t k) {
+  const ProfileSpan span(dy.device(), "conv2d bias gradient", [&] { return detail(dy, map_cost(dy, 1, 0, 0)); });
   Tensor db = Tensor::empty({k}, parameter_type(dy.dtype()), dy.device());
   const int64_t rows = dy.numel() / k;
-  on_device_half(
-      "conv2d", dy, [&](auto t) { cpu::sum_rows(dy.data<decltype(t)>(), db.mutable_data<decltype(t)>(), rows, k); },
+  on_device_bf16(
+      "conv2d", dy,
+      [&](auto t) { cpu::sum_rows(dy.data<decltype(t)>(), db.mutable_data<Wide<decltype(t)>>(), rows, k); },
       [&](auto& device, auto t) {
         using T = decltype(t);
         Tensor parts = Tensor::empty({cuda::sum_rows_parts<T>(rows, k)}, DType::f64, dy.device());
@@ -150,27 +160,25 @@ struct Conv2dNode final : Node {
     const Tensor dz = relu ? masked(y.get(name()), dy[0]) : dy[0];
     dz.device().count_flops(shape.flops() * (int{needs(0)} + int{needs(1)}));
     Grads result(4);
-    if (needs(0)) result[0] = data_gradient(shape, dz, w.get(name()), factor, packed);
-    if (needs(1)) result[1] = weight_gradient(shape, x.get(name()), dz, factor);
+    if (needs(0)) result[0] = data_gradient(shape, dz, w.get(name()), factor, packed, needs(1));
+    if (needs(1)) result[1] = weight_gradient(shape, x.get(name()), dz, factor, w.storage_id(), leaf_sum(1));
     if (needs(2)) result[2] = bias_gradient(dz, shape.k);
     if (needs(3)) result[3] = dz;
     return result;
   }
+  Cost cost(const Grads&) const override { return {}; }  // each gradient is a span of its own
+  uint64_t layer() const override { return w.storage_id(); }
 };
 
 /// Computes y; returns the weights in the form that the data gradient takes on the CUDA device.
 Tensor forward(const ConvShape& d, const Tensor& x, const Tensor& w, const Epilogue& e, Tensor& y) {
-  return on_device_half(
+  return on_device_bf16(
       "conv2d", x,
       [&](auto t) {
         using T = decltype(t);
-        const cpu::ConvEpilogue after{data_or_null<T>(e.bias), data_or_null<T>(e.residual), e.relu};
-        if (uses_dnn<T>(x)) {
-          cpu::conv_forward(cpu_device(x), d, x.data<float>(), w.data<float>(), data_or_null<float>(e.scale),
-                            identity(w, e.scale), after, y.mutable_data<float>());
-        } else {
-          cpu::conv_forward_plain(d, x.data<T>(), w.data<T>(), data_or_null<T>(e.scale), after, y.mutable_data<T>());
-        }
+        const cpu::ConvEpilogue after{data_or_null<Wide<T>>(e.bias), data_or_null<T>(e.residual), e.relu};
+        cpu::conv_forward(cpu_device(x), d, x.data<T>(), w.data<Wide<T>>(), data_or_null<Wide<T>>(e.scale),
+                          identity(w, e.scale, autograd::wants_record({w})), after, y.mutable_data<T>());
         return Tensor();
       },
       [&](auto& device, auto t) {
@@ -249,18 +257,55 @@ ConvShape check_shapes(const Tensor& x, const Tensor& w, const Conv2dOptions& o,
 
 }  // namespace
 
-Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, const Epilogue& e) {
+Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, Epilogue e) {
   const ConvShape d = check_shapes(x, w, options, e);
-  if (is_host_half(x)) {
+  if (is_host_f16(x)) {
     const Tensor residual = e.residual.defined() ? cast(e.residual, DType::f32) : Tensor();
     return cast(conv2d(cast(x, DType::f32), rounded_weights(w, e.scale, x.dtype()), options,
                        {.bias = e.bias, .residual = residual, .relu = e.relu}),
                 x.dtype());
   }
-  Tensor y = Tensor::empty({d.n, d.oh(), d.ow(), d.k}, x.dtype(), x.device());
+  const ProfileSpan span(x.device(), "conv2d", [&] {
+    return conv_detail(d, cpu::ConvPass::forward, x, w.storage_id(), e.residual.defined());
+  });
+  Tensor y = may_overwrite(e.residual) ? e.residual.detached()
+                                       : Tensor::empty({d.n, d.oh(), d.ow(), d.k}, x.dtype(), x.device());
   x.device().count_flops(d.flops());
   const Tensor packed = forward(d, x, w, e, y);
   return autograd::record<Conv2dNode>(y, {x, w, e.bias, e.residual}, d, x, w, packed, e, y);
+}
+
+std::vector<Tensor> conv2d_levels(const std::vector<Tensor>& x, const Tensor& w, const Conv2dOptions& options,
+                                  const Epilogue& e) {
+  AZ_CHECK(!x.empty() && !e.residual.defined(), "conv2d_levels: {} maps{}; want one or more, and no residual", x.size(),
+           e.residual.defined() ? " and a residual" : "");
+  std::vector<Tensor> y;
+  const bool one_call = std::ranges::all_of(x, [](const Tensor& t) {
+    return t.defined() && t.device().kind() == DeviceKind::cpu && t.dtype() == DType::f32 && !cpu_device(t).exact();
+  });
+  if (!one_call) {
+    for (const Tensor& level : x) y.push_back(conv2d(level, w, options, e));
+    return y;
+  }
+  std::vector<ConvShape> shapes;
+  for (const Tensor& level : x) {
+    shapes.push_back(check_shapes(level, w, options, e));
+    check_same_device("conv2d_levels", x[0], level);
+  }
+  const ProfileSpan span(x[0].device(), "conv2d", [&] { return conv_levels_detail(shapes, x[0], w.storage_id()); });
+  std::vector<cpu::ConvMaps<float>> maps;
+  for (const Tensor& level : x) {
+    const ConvShape& d = shapes[maps.size()];
+    y.push_back(Tensor::empty({d.n, d.oh(), d.ow(), d.k}, DType::f32, level.device()));
+    maps.push_back({d.n, d.h, d.w, level.data<float>(), nullptr, y.back().mutable_data<float>()});
+    level.device().count_flops(d.flops());
+  }
+  cpu::conv_forward_levels<float>(cpu_device(x[0]), shapes[0], maps, w.data<float>(), data_or_null<float>(e.scale),
+                                  identity(w, e.scale, autograd::wants_record({w})),
+                                  {data_or_null<float>(e.bias), nullptr, e.relu});
+  for (size_t i = 0; i < x.size(); ++i)
+    y[i] = autograd::record<Conv2dNode>(y[i], {x[i], w, e.bias, e.residual}, shapes[i], x[i], w, Tensor(), e, y[i]);
+  return y;
 }
 
 }  // namespace az::ops

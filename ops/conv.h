@@ -1,6 +1,8 @@
 // Convolution with everything that can ride along.
 #pragma once
 
+#include <vector>
+
 #include "tensor/tensor.h"
 
 namespace az::ops {
@@ -16,7 +18,7 @@ struct Conv2dOptions {
 struct Epilogue {
   Tensor scale = {};     ///< [k], a folded norm's factor; a constant
   Tensor bias = {};      ///< [k], learned or a folded norm's shift
-  Tensor residual = {};  ///< [n, oh, ow, k]
+  Tensor residual = {};  ///< [n, oh, ow, k]; y takes its memory on the CPU if it is moved in and nobody else holds it
   bool relu = false;
 };
 
@@ -24,10 +26,15 @@ struct Epilogue {
 ///
 /// x        [n, h, w, c]            f32, bf16, f16, or f64 (plain loops, for gradient checks)
 /// w        [k, r, s, c / groups]   PyTorch's OIHW with the input channels last; beside a bf16 or f16 x, w, scale and
-/// bias
-///                                  are f32, w * scale is rounded to x's type, sums are f32 and y is rounded once
+///                                  bias are f32, w * scale is rounded to x's type, sums are f32 and y is rounded once
 /// returns  [n, oh, ow, k], oh = (h + 2 padding - dilation (r - 1) - 1) / stride + 1
 /// grad     of x, w, bias and residual; the mask of the ReLU is taken from y
-Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options = {}, const Epilogue& epilogue = {});
+Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options = {}, Epilogue epilogue = {});
+
+/// conv2d of several maps with the same weights, as the levels of a pyramid: one tensor for each x. On the CPU they are
+/// one piece of work by one algorithm, that of the largest map, so the last bits of the small ones may differ from
+/// conv2d's. Error: a residual; no maps; what conv2d says.
+std::vector<Tensor> conv2d_levels(const std::vector<Tensor>& x, const Tensor& w, const Conv2dOptions& options = {},
+                                  const Epilogue& epilogue = {});
 
 }  // namespace az::ops

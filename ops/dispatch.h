@@ -32,6 +32,9 @@ inline void check_same_device(const char* op, const Tensor& a, const Tensor& b) 
            b.str());
 }
 
+/// Whether an op may write its result over `x`, which it took by value: on the CPU, where nobody else holds x.
+inline bool may_overwrite(const Tensor& x) { return x.is_only_owner() && x.device().kind() == DeviceKind::cpu; }
+
 /// Calls f(T{}) with the tensor's element type, for an op that runs on the host: float, or double for gradient checks.
 template <class F>
 auto on_cpu(const char* op, const Tensor& t, F&& f) {
@@ -67,6 +70,13 @@ auto on_device_half(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
       return cuda(cuda::device_of(t.device()), f16{});
   }
   return on_device(op, t, cpu, cuda);
+}
+
+/// The same where the op takes bf16 on the CPU too: T may be bf16 on both devices, f16 on the CUDA device.
+template <class Cpu, class Cuda>
+auto on_device_bf16(const char* op, const Tensor& t, Cpu&& cpu, Cuda&& cuda) {
+  if (t.device().kind() == DeviceKind::cpu && t.dtype() == DType::bf16) return cpu(bf16{});
+  return on_device_half(op, t, cpu, cuda);
 }
 
 /// Calls cpu() or cuda(device) by the tensor's device, whatever its element type. `cuda` must be generic, as above.

@@ -9,6 +9,7 @@
 #include "math/elementwise.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -20,15 +21,24 @@ using autograd::Saved;
 
 Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), x.dtype(), x.device()); }
 
-/// on_device, or on_device_half for the maps that bf16 and f16 pass through.
+/// on_device, or on_device_bf16 for the maps that bf16 and f16 pass through.
 template <class Body, class Cpu, class Cuda>
 void on_map_device(const char* name, const Tensor& t, const Cpu& cpu, const Cuda& cuda) {
   if constexpr (std::is_same_v<Body, math::Relu>) {
-    on_device_half(name, t, cpu, cuda);
+    on_device_bf16(name, t, cpu, cuda);
   } else {
     on_device(name, t, cpu, cuda);
   }
 }
+
+/// Operations an element, as tensor/profiler.h counts them.
+struct MapFlops {
+  double forward = 1, backward = 1;
+};
+template <class Body>
+constexpr MapFlops kFlops = {};
+template <>
+constexpr MapFlops kFlops<math::Sigmoid> = {3, 3};
 
 template <class Body>
 struct MapNode final : Node {
@@ -49,14 +59,16 @@ struct MapNode final : Node {
         });
     return {dx};
   }
+  Cost cost(const Grads& dy) const override { return map_cost(dy[0], kFlops<Body>.backward, 1); }
 };
 
 /// bf16 and f16 as f32, for ops whose results are f32.
-Tensor widened(const Tensor& x) { return is_half(x.dtype()) ? cast(x, DType::f32) : x; }
+Tensor widened(Tensor x) { return is_half(x.dtype()) ? cast(x, DType::f32) : x; }
 
+/// y: where it goes, x itself or a tensor like it.
 template <class Body>
-Tensor map(const char* name, const Tensor& x) {
-  Tensor y = like(x);
+Tensor map(const char* name, const Tensor& x, Tensor y) {
+  const ProfileSpan span(x.device(), name, [&] { return detail(x, map_cost(x, kFlops<Body>.forward)); });
   on_map_device<Body>(
       name, x,
       [&](auto t) {
@@ -73,15 +85,17 @@ Tensor map(const char* name, const Tensor& x) {
 struct AddNode final : Node {
   AddNode() : Node("add") {}
   Grads backward(const Grads& dy) override { return {dy[0], dy[0]}; }
+  Cost cost(const Grads&) const override { return {}; }
 };
 
 Tensor scaled(const Tensor& x, double factor) {
+  const ProfileSpan span(x.device(), "scale", [&] { return detail(x, map_cost(x, 1)); });
   Tensor y = like(x);
-  on_device_half(
+  on_device_bf16(
       "scale", x,
       [&](auto t) {
         using T = decltype(t);
-        cpu::scale(x.data<T>(), static_cast<T>(factor), y.mutable_data<T>(), x.numel());
+        cpu::scale(x.data<T>(), static_cast<Wide<T>>(factor), y.mutable_data<T>(), x.numel());
       },
       [&](auto& device, auto t) {
         using T = decltype(t);
@@ -94,6 +108,7 @@ struct ScaleNode final : Node {
   double factor;
   explicit ScaleNode(double f) : Node("scale"), factor(f) {}
   Grads backward(const Grads& dy) override { return {scaled(dy[0], factor)}; }
+  Cost cost(const Grads&) const override { return {}; }  // scaled() reports it
 };
 
 struct ExpScaledNode final : Node {
@@ -124,12 +139,15 @@ struct ExpScaledNode final : Node {
         });
     return {dx, ds};
   }
+  Cost cost(const Grads& dy) const override { return map_cost(dy[0], 5, 2); }
+  uint64_t layer() const override { return s.storage_id(); }
 };
 
 struct ReshapeNode final : Node {
   Shape shape;
   explicit ReshapeNode(const Shape& s) : Node("reshape"), shape(s) {}
   Grads backward(const Grads& dy) override { return {dy[0].reshaped(shape)}; }
+  Cost cost(const Grads&) const override { return {}; }
 };
 
 struct NarrowNode final : Node {
@@ -214,20 +232,22 @@ struct ConcatLevelsNode final : Node {
 
 }  // namespace
 
-Tensor relu(const Tensor& x) {
+Tensor relu(Tensor x) {
   check_activation("relu", "x", x);
-  if (is_host_half(x)) return cast(relu(cast(x, DType::f32)), x.dtype());
-  return map<math::Relu>("relu", x);
+  if (is_host_f16(x)) return cast(relu(cast(x, DType::f32)), x.dtype());
+  return map<math::Relu>("relu", x, may_overwrite(x) ? x.detached() : like(x));
 }
 
 Tensor exp(const Tensor& x) {
   check_activation("exp", "x", x);
-  return map<math::Exp>("exp", widened(x));
+  const Tensor wide = widened(x);
+  return map<math::Exp>("exp", wide, like(wide));
 }
 
 Tensor sigmoid(const Tensor& x) {
   check_activation("sigmoid", "x", x);
-  return map<math::Sigmoid>("sigmoid", widened(x));
+  const Tensor wide = widened(x);
+  return map<math::Sigmoid>("sigmoid", wide, like(wide));
 }
 
 Tensor add(const Tensor& a, const Tensor& b) {
@@ -235,9 +255,10 @@ Tensor add(const Tensor& a, const Tensor& b) {
   check_activation("add", "b", b);
   check_same_device("add", a, b);
   AZ_CHECK(a.shape() == b.shape() && a.dtype() == b.dtype(), "add: {} and {} do not match", a.str(), b.str());
-  if (is_host_half(a)) return cast(add(cast(a, DType::f32), cast(b, DType::f32)), a.dtype());
+  if (is_host_f16(a)) return cast(add(cast(a, DType::f32), cast(b, DType::f32)), a.dtype());
+  const ProfileSpan span(a.device(), "add", [&] { return detail(a, map_cost(a, 1, 1)); });
   Tensor y = like(a);
-  on_device_half(
+  on_device_bf16(
       "add", a,
       [&](auto t) {
         using T = decltype(t);
@@ -252,17 +273,18 @@ Tensor add(const Tensor& a, const Tensor& b) {
 
 Tensor scale(const Tensor& x, double factor) {
   check_activation("scale", "x", x);
-  if (is_host_half(x)) return cast(scale(cast(x, DType::f32), factor), x.dtype());
+  if (is_host_f16(x)) return cast(scale(cast(x, DType::f32), factor), x.dtype());
   return record<ScaleNode>(scaled(x, factor), {x}, factor);
 }
 
-Tensor exp_scaled(const Tensor& logits, const Tensor& s, double limit) {
+Tensor exp_scaled(Tensor logits, const Tensor& s, double limit) {
   check_activation("exp_scaled", "x", logits);
-  const Tensor x = widened(logits);
+  const Tensor x = widened(std::move(logits));
   AZ_CHECK(s.defined() && s.numel() == 1 && s.dtype() == x.dtype(), "exp_scaled: scale is {}, want one {}", s.str(),
            dtype_name(x.dtype()));
   check_same_device("exp_scaled", x, s);
-  Tensor y = like(x);
+  const ProfileSpan span(x.device(), "exp_scaled", [&] { return detail(x, map_cost(x, 3), s); });
+  Tensor y = may_overwrite(x) && !autograd::wants_record({x, s}) ? x.detached() : like(x);
   on_device(
       "exp_scaled", x,
       [&](auto t) {
@@ -297,6 +319,11 @@ Tensor concat_levels(const std::vector<Tensor>& levels) {
     shapes.push_back(x.shape());
     total += x.dim(1) * x.dim(2);
   }
+  const ProfileSpan span(levels[0].device(), "concat_levels", [&] {
+    double bytes = 0;
+    for (const Tensor& x : levels) bytes += bytes_of(x);
+    return detail(levels[0], {.bytes_read = bytes, .bytes_written = bytes});
+  });
   Tensor y = Tensor::empty({levels[0].dim(0), total, levels[0].dim(3)}, levels[0].dtype(), levels[0].device());
   join(levels, shapes, y);
   return record<ConcatLevelsNode>(y, levels, shapes);

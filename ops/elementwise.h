@@ -10,7 +10,8 @@
 namespace az::ops {
 
 /// y = max(x, 0).   x [...]   grad dx = dy where y > 0
-Tensor relu(const Tensor& x);
+/// On the CPU y takes the place of an x that is moved in and that nobody else holds.
+Tensor relu(Tensor x);
 /// y = exp(x).   x [...]; inf where x > 88.72 in f32, as IEEE says.   grad dx = dy * y
 Tensor exp(const Tensor& x);
 /// y = 1 / (1 + exp(-x)).   x [...]   grad dx = dy * y * (1 - y)
@@ -22,7 +23,8 @@ Tensor scale(const Tensor& x, double factor);
 /// y = exp(min(s * x, limit)), the distances of a polar or box head.   x [...], s [1] or scalar, learned
 /// grad dx = dy * y * s,  ds = sum(dy * y * x), zero where the limit holds; the default limit is none
 /// source: PolarMask, polarmask_head.py forward_single; the reference has no limit (quirk Q23)
-Tensor exp_scaled(const Tensor& x, const Tensor& s, double limit = std::numeric_limits<double>::infinity());
+/// Without a gradient y takes the place of an x that is moved in and that nobody else holds (on the CPU).
+Tensor exp_scaled(Tensor x, const Tensor& s, double limit = std::numeric_limits<double>::infinity());
 /// The same elements in another shape.   grad reshapes back
 Tensor reshape(const Tensor& x, const Shape& shape);
 /// Rows [begin, begin + count) of the first dimension.   grad is zero outside them

@@ -6,6 +6,7 @@
 #include "cpu/focal.h"
 #include "cuda/focal.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -13,6 +14,14 @@ namespace {
 using autograd::Grads;
 using autograd::Node;
 using autograd::Saved;
+
+/// An exponential, a logarithm, a power and some ten products a logit.
+Cost focal_cost(const Tensor& logits, bool backward) {
+  const double labels = 4 * static_cast<double>(logits.dim(0));
+  return {.flops = 13 * static_cast<double>(logits.numel()),
+          .bytes_read = bytes_of(logits) + labels,
+          .bytes_written = backward ? bytes_of(logits) : 0};
+}
 
 struct FocalNode final : Node {
   Saved logits, labels, norm;
@@ -37,6 +46,7 @@ struct FocalNode final : Node {
         });
     return {dx};
   }
+  Cost cost(const Grads&) const override { return focal_cost(logits.get(name()), true); }
 };
 
 }  // namespace
@@ -53,6 +63,7 @@ Tensor sigmoid_focal_loss(const Tensor& logits, const Tensor& labels, double nor
            normaliser_extra);
   AZ_CHECK(alpha >= 0 && alpha <= 1, "{}: alpha is {}, want 0 to 1", kOp, alpha);
   AZ_CHECK(gamma >= 0 && std::isfinite(gamma), "{}: gamma is {}, want >= 0", kOp, gamma);
+  const ProfileSpan span(logits.device(), kOp, [&] { return detail(logits, focal_cost(logits, false)); });
   const math::FocalOptions options{alpha, gamma, normaliser_extra};
   Tensor loss = Tensor::empty({1}, logits.dtype(), logits.device());
   Tensor norm = Tensor::empty({1}, logits.dtype(), logits.device());

@@ -5,6 +5,7 @@
 #include "cuda/norm.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -50,14 +51,14 @@ T* data_or_null(Tensor& t) {
 }
 
 /// y = scale * x + shift (+ residual), ReLU.   scale, shift [images, c]
+/// y: where it goes, x itself or a tensor like it
 Tensor affine(const char* op, const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& residual,
-              bool relu, const NormShape& shape) {
-  Tensor y = like(x);
-  on_device_half(
+              bool relu, const NormShape& shape, Tensor y) {
+  on_device_bf16(
       op, x,
       [&](auto t) {
         using T = decltype(t);
-        cpu::affine_channels(x.data<T>(), scale.data<T>(), shift.data<T>(), data_or_null<T>(residual), relu,
+        cpu::affine_channels(x.data<T>(), scale.data<Wide<T>>(), shift.data<Wide<T>>(), data_or_null<T>(residual), relu,
                              y.mutable_data<T>(), shape);
       },
       [&](auto& device, auto t) {
@@ -66,6 +67,11 @@ Tensor affine(const char* op, const Tensor& x, const Tensor& scale, const Tensor
                               data_or_null<T>(residual), relu, y.mutable_data<T>(), shape);
       });
   return y;
+}
+
+/// Statistics read x once and take 3 operations an element; the map reads it again, and a residual, and takes 2.
+Cost norm_cost(const Tensor& x, bool statistics, bool residual) {
+  return map_cost(x, statistics ? 5 : 2, int{statistics} + int{residual});
 }
 
 /// What group_norm and batch_norm have in common: statistics, and the affine map that they and the parameters make.
@@ -113,11 +119,12 @@ struct Running {
 /// Takes the statistics of x.
 void measure(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, Running running,
              Normal& norm) {
-  on_device_half(
+  on_device_bf16(
       op, x,
       [&](auto t) {
         using T = decltype(t);
-        cpu::measure(x.data<T>(), norm.shape, parameters<T>(weight, bias, eps), running.pointers<T>(), norm.map<T>());
+        using P = Wide<T>;
+        cpu::measure(x.data<T>(), norm.shape, parameters<P>(weight, bias, eps), running.pointers<P>(), norm.map<P>());
       },
       [&](auto& device, auto t) {
         using T = decltype(t);
@@ -178,6 +185,13 @@ struct NormNode final : Node {
     if (needs(0) || gated_residual) rows(dy[0], slope, offset, gated_residual, dx);
     return dx;
   }
+  /// A pass for the sums and one for the rows, each over dy, x and perhaps y.
+  Cost cost(const Grads& dy) const override {
+    const bool sums = needs(1) || needs(2) || !norm.fixed, own_residual = gate != Gate::none && needs(3);
+    const int passes = int{sums} + 1, reads = y.defined() ? 3 : 2;
+    return map_cost(dy[0], 4.0 * passes, passes * reads - 1, 1 + int{own_residual});
+  }
+  uint64_t layer() const override { return weight.storage_id(); }
 
  private:
   template <class T>
@@ -202,8 +216,8 @@ struct NormNode final : Node {
               data_or_null<P>(dx[1]),
               data_or_null<P>(dx[2])};
     };
-    on_device_half(
-        name(), dy, [&](auto t) { cpu::gradient_sums(input<decltype(t)>(dy), norm.shape, out(t)); },
+    on_device_bf16(
+        name(), dy, [&](auto t) { cpu::gradient_sums(input<decltype(t)>(dy), norm.shape, out(Wide<decltype(t)>{})); },
         [&](auto& device, auto t) {
           using T = decltype(t);
           Tensor parts = workspace(norm.shape, device);
@@ -211,17 +225,17 @@ struct NormNode final : Node {
         });
   }
 
-  /// dx[0], and dx[3] if the residual's gradient is a tensor of its own.
+  /// dx[0], in dy's place where nobody else holds it, and dx[3] if the residual's gradient is a tensor of its own.
   void rows(const Tensor& dy, const Tensor& slope, const Tensor& offset, bool gated_residual, Grads& dx) const {
-    dx[0] = like(dy);
+    dx[0] = dy.is_only_owner() && !gated_residual && dy.device().kind() == DeviceKind::cpu ? dy : like(dy);
     Tensor none;
     Tensor& dresidual = gated_residual ? dx[3] : none;
-    on_device_half(
+    on_device_bf16(
         name(), dy,
         [&](auto t) {
           using T = decltype(t);
-          cpu::gradient_rows(input<T>(dy), data_or_null<T>(slope), data_or_null<T>(offset), dx[0].mutable_data<T>(),
-                             data_or_null<T>(dresidual), norm.shape);
+          cpu::gradient_rows(input<T>(dy), data_or_null<Wide<T>>(slope), data_or_null<Wide<T>>(offset),
+                             dx[0].mutable_data<T>(), data_or_null<T>(dresidual), norm.shape);
         },
         [&](auto& device, auto t) {
           using T = decltype(t);
@@ -244,7 +258,7 @@ struct FrozenNormNode final : Node {
     Grads dx{like(dy[0]), dy[0]};
     Tensor gated;
     if (y.defined() && needs(1)) dx[1] = gated = like(dy[0]);
-    on_device_half(
+    on_device_bf16(
         name(), dy[0],
         [&](auto t) {
           using T = decltype(t);
@@ -258,6 +272,10 @@ struct FrozenNormNode final : Node {
         });
     return dx;
   }
+  Cost cost(const Grads& dy) const override {
+    return map_cost(dy[0], 2, int{y.defined()}, 1 + int{y.defined() && needs(1)});
+  }
+  uint64_t layer() const override { return scale.storage_id(); }
 
  private:
   template <class T>
@@ -273,7 +291,7 @@ struct FrozenNormNode final : Node {
 
 }  // namespace
 
-Tensor group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, int groups, double eps, bool relu) {
+Tensor group_norm(Tensor x, const Tensor& weight, const Tensor& bias, int groups, double eps, bool relu) {
   const char* op = "group_norm";
   check_input(op, x, {});
   check_channels(op, "weight", weight, x);
@@ -281,10 +299,12 @@ Tensor group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, int
   AZ_CHECK(groups >= 1 && x.dim(3) % groups == 0, "{}: {} groups do not divide the {} channels of x {}", op, groups,
            x.dim(3), x.str());
   AZ_CHECK(x.dim(1) > 0 && x.dim(2) > 0, "{}: x {} has no pixels to take statistics of", op, x.str());
-  if (is_host_half(x)) return cast(group_norm(in_f32(x), weight, bias, groups, eps, relu), x.dtype());
+  if (is_host_f16(x)) return cast(group_norm(in_f32(x), weight, bias, groups, eps, relu), x.dtype());
+  const ProfileSpan span(x.device(), op, [&] { return detail(x, norm_cost(x, true, false), weight); });
   Normal norm({x.dim(0), x.dim(1) * x.dim(2), x.dim(3), groups}, false, weight);
   measure(op, x, weight, bias, eps, {}, norm);
-  const Tensor y = affine(op, x, norm.scale, norm.shift, {}, relu, norm.shape);
+  const bool in_place = may_overwrite(x) && !autograd::wants_record({x, weight, bias});
+  const Tensor y = affine(op, x, norm.scale, norm.shift, {}, relu, norm.shape, in_place ? x.detached() : like(x));
   return autograd::record<NormNode>(y, {x, weight, bias, {}}, op, std::move(norm), relu, x, weight, Tensor(), y);
 }
 
@@ -301,17 +321,18 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
   AZ_CHECK(!training || count > 1,
            "{}: x {} has {} value(s) a channel, training wants two or more; enlarge the batch or the image", op,
            x.str(), count);
-  if (is_host_half(x))
+  if (is_host_f16(x))
     return cast(
         batch_norm(in_f32(x), weight, bias, running_mean, running_var, training, momentum, eps, relu, in_f32(residual)),
         x.dtype());
+  const ProfileSpan span(x.device(), op, [&] { return detail(x, norm_cost(x, training, residual.defined()), weight); });
   Normal norm({1, count, c, c}, !training, weight);
   if (training) {
     measure(op, x, weight, bias, eps, {running_mean, running_var, momentum}, norm);
   } else {
     fold(op, weight, bias, running_mean, running_var, eps, norm);
   }
-  const Tensor y = affine(op, x, norm.scale, norm.shift, residual, relu, norm.shape);
+  const Tensor y = affine(op, x, norm.scale, norm.shift, residual, relu, norm.shape, like(x));
   return autograd::record<NormNode>(y, {x, weight, bias, residual}, op, std::move(norm), relu, x, weight, residual, y);
 }
 
@@ -337,9 +358,10 @@ Tensor frozen_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, bo
   check_channels(op, "shift", shift, x);
   AZ_CHECK(!autograd::requires_grad(scale) && !autograd::requires_grad(shift),
            "{}: scale and shift are constants but one wants a gradient; use batch_norm with training off", op);
-  if (is_host_half(x)) return cast(frozen_norm(in_f32(x), scale, shift, relu, in_f32(residual)), x.dtype());
+  if (is_host_f16(x)) return cast(frozen_norm(in_f32(x), scale, shift, relu, in_f32(residual)), x.dtype());
+  const ProfileSpan span(x.device(), op, [&] { return detail(x, norm_cost(x, false, residual.defined()), scale); });
   const int64_t c = x.dim(3);
-  const Tensor y = affine(op, x, scale, shift, residual, relu, {1, x.numel() / c, c, c});
+  const Tensor y = affine(op, x, scale, shift, residual, relu, {1, x.numel() / c, c, c}, like(x));
   return autograd::record<FrozenNormNode>(y, {x, residual}, scale, relu, y);
 }
 

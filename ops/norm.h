@@ -12,7 +12,8 @@ namespace az::ops {
 /// x        [n, h, w, c]; weight, bias [c]; groups divides c
 /// returns  [n, h, w, c]
 /// grad     x, weight, bias; keeps x, and recomputes the sign of y from it
-Tensor group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, int groups, double eps, bool relu);
+/// memory   without a gradient y takes the place of an x that is moved in and that nobody else holds (on the CPU)
+Tensor group_norm(Tensor x, const Tensor& weight, const Tensor& bias, int groups, double eps, bool relu);
 
 /// y = weight * (x - mean) / sqrt(var + eps) + bias (+ residual), then max(., 0) if `relu` (Ioffe & Szegedy, ICML
 /// 2015).

@@ -4,6 +4,7 @@
 #include "cpu/polar_loss.h"
 #include "cuda/polar_loss.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -11,6 +12,12 @@ namespace {
 using autograd::Grads;
 using autograd::Node;
 using autograd::Saved;
+
+/// A loss of rows: a few operations an element, everything read once.
+SpanDetail loss_detail(const Tensor& pred, const Tensor& target, const Tensor& labels) {
+  return detail(pred, {.flops = 4 * static_cast<double>(pred.numel()),
+                       .bytes_read = bytes_of(pred) + bytes_of(target) + bytes_of(labels)});
+}
 
 math::PolarIouKind kernel_kind(PolarIou kind) {
   switch (kind) {
@@ -64,6 +71,12 @@ struct RowLossNode : Node {
                dx.mutable_data<T>());
         });
     return {dx};
+  }
+  Cost cost(const Grads&) const override {
+    const double rows = bytes_of(pred.get(name()));
+    return {.flops = 8 * static_cast<double>(pred.get(name()).numel()),
+            .bytes_read = 2 * rows + bytes_of(labels.get(name())),
+            .bytes_written = rows};
   }
 };
 
@@ -133,6 +146,11 @@ Tensor polar_centerness(const Tensor& rays, const Tensor& labels) {
   check_float(kOp, "rays", rays);
   AZ_CHECK(rays.rank() == 2 && rays.dim(1) > 0, "{}: rays are {}, want [locations, rays]", kOp, rays.str());
   check_labels(kOp, labels, rays);
+  const ProfileSpan span(rays.device(), kOp, [&] {
+    return detail(rays, {.flops = 2 * static_cast<double>(rays.numel()),
+                         .bytes_read = bytes_of(rays) + bytes_of(labels),
+                         .bytes_written = static_cast<double>(rays.dim(0) * dtype_bytes(rays.dtype()))});
+  });
   Tensor centerness = Tensor::empty({rays.dim(0)}, rays.dtype(), rays.device());
   on_device(
       kOp, rays,
@@ -157,6 +175,7 @@ Tensor polar_iou_loss(const Tensor& pred, const Tensor& target, const Tensor& we
   check_like(kOp, "target", target, pred.shape(), pred);
   check_like(kOp, "weight", weight, {pred.dim(0)}, pred);
   check_labels(kOp, labels, pred);
+  const ProfileSpan span(pred.device(), kOp, [&] { return loss_detail(pred, target, labels); });
   Tensor loss = one_like(pred), norm = one_like(pred);
   on_device(
       kOp, pred,
@@ -186,6 +205,7 @@ Tensor box_iou_loss(const Tensor& points, const Tensor& pred, const Tensor& targ
   check_like(kOp, "target", target, pred.shape(), pred);
   check_like(kOp, "weight", weight, {pred.dim(0)}, pred);
   check_labels(kOp, labels, pred);
+  const ProfileSpan span(pred.device(), kOp, [&] { return loss_detail(pred, target, labels); });
   Tensor loss = one_like(pred), norm = one_like(pred);
   on_device(
       kOp, pred,
@@ -211,6 +231,7 @@ Tensor centerness_bce(const Tensor& logits, const Tensor& target, const Tensor& 
            "{}: logits are {}, want [locations] or [locations, 1]", kOp, logits.str());
   check_like(kOp, "target", target, {logits.dim(0)}, logits);
   check_labels(kOp, labels, logits);
+  const ProfileSpan span(logits.device(), kOp, [&] { return loss_detail(logits, target, labels); });
   Tensor loss = one_like(logits), norm = one_like(logits);
   on_device(
       kOp, logits,

@@ -5,6 +5,7 @@
 #include "cuda/pool.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -18,7 +19,7 @@ struct MaxPoolNode final : Node {
   MaxPoolNode(Tensor places, const math::PoolShape& s) : Node("max_pool"), tap(std::move(places)), shape(s) {}
   Grads backward(const Grads& dy) override {
     Tensor dx = Tensor::empty({shape.images, shape.h_in, shape.w_in, shape.channels}, dy[0].dtype(), dy[0].device());
-    on_device_half(
+    on_device_bf16(
         name(), dy[0],
         [&](auto t) {
           using T = decltype(t);
@@ -29,6 +30,12 @@ struct MaxPoolNode final : Node {
           cuda::max_pool_backward(device.stream(), dy[0].data<T>(), tap.data<uint8_t>(), dx.mutable_data<T>(), shape);
         });
     return {dx};
+  }
+  Cost cost(const Grads& dy) const override {
+    const auto written = static_cast<double>(shape.images * shape.h_in * shape.w_in * shape.channels);
+    return {.flops = static_cast<double>(dy[0].numel()),
+            .bytes_read = bytes_of(dy[0]) + bytes_of(tap),
+            .bytes_written = written * static_cast<double>(dtype_bytes(dy[0].dtype()))};
   }
 };
 
@@ -47,15 +54,23 @@ Tensor max_pool(const Tensor& x, int kernel, int stride, int padding) {
   AZ_CHECK(shape.h_in > 0 && shape.w_in > 0 && shape.h_out > 0 && shape.w_out > 0,
            "{}: no window of {} with padding {} fits into x {}", op, kernel, padding, x.str());
   check_map_size(op, x, shape.images * shape.h_in, shape.w_in * shape.channels);
-  if (is_host_half(x)) return cast(max_pool(cast(x, DType::f32), kernel, stride, padding), x.dtype());
+  if (is_host_f16(x)) return cast(max_pool(cast(x, DType::f32), kernel, stride, padding), x.dtype());
+  const ProfileSpan span(x.device(), op, [&] {
+    const auto count = static_cast<double>(shape.images * shape.h_out * shape.w_out * shape.channels);
+    return detail(x, {.flops = count * kernel * kernel,
+                      .bytes_read = bytes_of(x),
+                      .bytes_written = count * static_cast<double>(dtype_bytes(x.dtype()) + 1)});
+  });
   const Shape out{shape.images, shape.h_out, shape.w_out, shape.channels};
   Tensor y = Tensor::empty(out, x.dtype(), x.device());
-  Tensor tap = Tensor::empty(out, DType::u8, x.device());
-  on_device_half(
+  // Only backward reads the taps; the CUDA kernel always writes them.
+  const bool keeps_taps = x.device().kind() != DeviceKind::cpu || autograd::wants_record({x});
+  Tensor tap = keeps_taps ? Tensor::empty(out, DType::u8, x.device()) : Tensor();
+  on_device_bf16(
       op, x,
       [&](auto t) {
         using T = decltype(t);
-        cpu::max_pool(x.data<T>(), y.mutable_data<T>(), tap.mutable_data<uint8_t>(), shape);
+        cpu::max_pool(x.data<T>(), y.mutable_data<T>(), keeps_taps ? tap.mutable_data<uint8_t>() : nullptr, shape);
       },
       [&](auto& device, auto t) {
         using T = decltype(t);

@@ -6,6 +6,7 @@
 #include "cuda/elementwise.h"
 #include "cuda/reduce.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -17,6 +18,9 @@ using autograd::Saved;
 struct SumNode final : Node {
   Shape shape;
   explicit SumNode(const Shape& s) : Node("sum"), shape(s) {}
+  Cost cost(const Grads& dy) const override {
+    return {.bytes_written = static_cast<double>(shape.numel() * dtype_bytes(dy[0].dtype()))};
+  }
   Grads backward(const Grads& dy) override {
     Tensor dx = Tensor::empty(shape, dy[0].dtype(), dy[0].device());
     on_device(
@@ -37,6 +41,7 @@ struct SumNode final : Node {
 struct WeightedSumNode final : Node {
   Saved w;
   explicit WeightedSumNode(const Tensor& weight) : Node("weighted_sum"), w(weight) {}
+  Cost cost(const Grads&) const override { return map_cost(w.get(name()), 1); }
   Grads backward(const Grads& dy) override {
     const Tensor& weight = w.get(name());
     Tensor dx = Tensor::empty(weight.shape(), weight.dtype(), weight.device());
@@ -58,6 +63,7 @@ struct WeightedSumNode final : Node {
 
 Tensor sum(const Tensor& x) {
   check_float("sum", "x", x);
+  const ProfileSpan span(x.device(), "sum", [&] { return detail(x, map_cost(x, 1, 0, 0)); });
   Tensor y = Tensor::empty({1}, x.dtype(), x.device());
   on_device(
       "sum", x,
@@ -77,6 +83,7 @@ Tensor weighted_sum(const Tensor& x, const Tensor& w) {
   check_float("weighted_sum", "x", x);
   AZ_CHECK(x.shape() == w.shape() && x.dtype() == w.dtype(), "weighted_sum: {} and {} do not match", x.str(), w.str());
   check_same_device("weighted_sum", x, w);
+  const ProfileSpan span(x.device(), "weighted_sum", [&] { return detail(x, map_cost(x, 2, 1, 0)); });
   Tensor y = Tensor::empty({1}, x.dtype(), x.device());
   on_device(
       "weighted_sum", x,

@@ -7,6 +7,7 @@
 #include "cuda/window.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -44,6 +45,10 @@ struct WindowsNode final : Node {
         });
     return {dx};
   }
+  Cost cost(const Grads& dy) const override {
+    const auto written = static_cast<double>(shape.images * shape.h * shape.w * shape.channels);
+    return {.bytes_read = bytes_of(dy[0]), .bytes_written = written * static_cast<double>(dtype_bytes(dy[0].dtype()))};
+  }
 };
 
 /// Error on the CPU; a CUDA device's cells are not waited for.
@@ -58,6 +63,11 @@ Tensor cut(const char* op, const Tensor& x, const Tensor& listed, const WindowPl
            const WindowShape& shape) {
   check_map_size(op, x, std::max(shape.images * shape.h, shape.windows * shape.window_h),
                  std::max(shape.w, shape.window_w) * shape.channels);
+  const ProfileSpan span(x.device(), op, [&] {
+    const auto count = static_cast<double>(shape.windows * shape.window_h * shape.window_w * shape.channels);
+    const double bytes = count * static_cast<double>(dtype_bytes(x.dtype()));
+    return detail(x, {.bytes_read = bytes, .bytes_written = bytes});
+  });
   Tensor y = Tensor::empty({shape.windows, shape.window_h, shape.window_w, shape.channels}, x.dtype(), x.device());
   on_device_half(
       op, x,

@@ -1,4 +1,4 @@
-// Windows of maps. f32, bf16 or f64.
+// Windows of maps. f32, bf16, f16 or f64.
 #pragma once
 
 #include "tensor/tensor.h"

@@ -5,6 +5,7 @@
 #include "cuda/xcorr.h"
 #include "ops/cast.h"
 #include "ops/dispatch.h"
+#include "ops/profile.h"
 
 namespace az::ops {
 namespace {
@@ -12,6 +13,10 @@ namespace {
 using autograd::Grads;
 using autograd::Node;
 using autograd::Saved;
+
+double xcorr_flops(const math::XcorrShape& s) {
+  return 2.0 * static_cast<double>(s.images * s.h_out() * s.w_out() * s.channels * s.kh * s.kw);
+}
 
 struct XcorrNode final : Node {
   Saved search, kernel;
@@ -23,6 +28,12 @@ struct XcorrNode final : Node {
     if (needs(0)) grads[0] = search_gradient(dy[0]);
     if (needs(1)) grads[1] = kernel_gradient(dy[0]);
     return grads;
+  }
+  Cost cost(const Grads& dy) const override {
+    return {
+        .flops = xcorr_flops(shape) * (int{needs(0)} + int{needs(1)}),
+        .bytes_read = bytes_of(dy[0]) + bytes_of(search.get(name())) + bytes_of(kernel.get(name())),
+        .bytes_written = bytes_of(search.get(name())) * int{needs(0)} + bytes_of(kernel.get(name())) * int{needs(1)}};
   }
   Tensor search_gradient(const Tensor& dy) const {
     const Tensor& k = kernel.get(name());
@@ -94,6 +105,12 @@ Tensor xcorr_depthwise(const Tensor& search, const Tensor& kernel) {
   const math::XcorrShape shape = checked_shape(kOp, search, kernel);
   if (is_host_half(search))
     return cast(xcorr_depthwise(cast(search, DType::f32), cast(kernel, DType::f32)), search.dtype());
+  const ProfileSpan span(search.device(), kOp, [&] {
+    const auto written = static_cast<double>(shape.images * shape.h_out() * shape.w_out() * shape.channels);
+    return detail(search, {.flops = xcorr_flops(shape),
+                           .bytes_read = bytes_of(search) + bytes_of(kernel),
+                           .bytes_written = written * static_cast<double>(dtype_bytes(search.dtype()))});
+  });
   Tensor y =
       Tensor::empty({shape.images, shape.h_out(), shape.w_out(), shape.channels}, search.dtype(), search.device());
   on_device_half(

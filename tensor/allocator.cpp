@@ -9,6 +9,7 @@ namespace {
 
 constexpr int64_t kAlignment = 64;
 constexpr int64_t kSmallest = 256;
+constexpr int64_t kLarge = int64_t{1} << 20;  // worth giving back
 
 /// Sizes are rounded so that a cached block fits later requests: to 1/8 of the next power of two, waste at most 1/8.
 int64_t size_class(int64_t bytes) {
@@ -43,26 +44,35 @@ Allocator::~Allocator() {
 
 void* Allocator::allocate(int64_t bytes) {
   const std::lock_guard lock(mutex_);
-  const int64_t rounded = size_class(bytes);
   const bool in_step = step_depth_ > 0 && step_thread_ == std::this_thread::get_id();
-  void* block = in_step ? allocate_planned(rounded) : allocate_cached(rounded);
+  void* block = in_step ? allocate_planned(size_class(bytes)) : allocate_cached(size_class(bytes));
+  const Block& info = live_[block];
   // Blocks of the slab are not fenced: a captured graph goes on using them after their tensors are gone.
-  if (!live_[block].in_slab) memory_->fence(block, bytes, rounded);
-  stats_.live_bytes += rounded;
+  if (!info.in_slab) memory_->fence(block, bytes, info.bytes);
+  stats_.live_bytes += info.bytes;
+  stats_.allocated_bytes += info.bytes;
   stats_.peak_live_bytes = std::max(stats_.peak_live_bytes, stats_.live_bytes);
   return block;
 }
 
-void* Allocator::allocate_cached(int64_t bytes) {
-  void* block = nullptr;
-  if (const auto found = cache_.find(bytes); found != cache_.end() && !found->second.empty()) {
-    block = found->second.back();
+/// The smallest cached block that is large enough and at most a quarter larger, entered as live; else null.
+void* Allocator::find_cached(int64_t bytes) {
+  for (auto found = cache_.lower_bound(bytes); found != cache_.end() && found->first <= bytes + bytes / 4; ++found) {
+    if (found->second.empty()) continue;
+    void* block = found->second.back();
     found->second.pop_back();
-  } else {
-    block = memory_->allocate(bytes);
-    ++stats_.raw_allocations;
-    stats_.reserved_bytes += bytes;
+    live_[block] = Block{.bytes = found->first};
+    return block;
   }
+  return nullptr;
+}
+
+void* Allocator::allocate_cached(int64_t bytes) {
+  if (void* block = find_cached(bytes)) return block;
+  if (memory_->exchanges_cheaply() && bytes >= kLarge) give_back_idle(bytes);
+  void* block = memory_->allocate(bytes);
+  ++stats_.raw_allocations;
+  stats_.reserved_bytes += bytes;
   live_[block] = Block{.bytes = bytes};
   return block;
 }
@@ -138,6 +148,8 @@ void Allocator::end_step() {
     all_in_slab_ = false;
     plan_->events = std::move(*record_);
     solve(*plan_);
+    // The next such step lives in the slab: what this one cached would lie idle beside it.
+    if (memory_->exchanges_cheaply()) release_cache();
   }
   if (slab_live_blocks_ == 0) grow_slab(plan_->slab_bytes);
   record_.reset();
@@ -213,13 +225,24 @@ void Allocator::trim() {
   release_cache();
 }
 
+void Allocator::give_back(void* block, int64_t bytes) noexcept {
+  memory_->fence(block, bytes, bytes);
+  memory_->release(block, bytes);
+  stats_.reserved_bytes -= bytes;
+}
+
+/// Gives back large idle blocks, the largest first, until they were as large together as what is asked for.
+void Allocator::give_back_idle(int64_t bytes) noexcept {
+  for (auto at = cache_.rbegin(); at != cache_.rend() && at->first >= kLarge && bytes > 0; ++at)
+    for (auto& blocks = at->second; !blocks.empty() && bytes > 0; blocks.pop_back()) {
+      give_back(blocks.back(), at->first);
+      bytes -= at->first;
+    }
+}
+
 void Allocator::release_cache() noexcept {
   for (auto& [bytes, blocks] : cache_) {
-    for (void* block : blocks) {
-      memory_->fence(block, bytes, bytes);
-      memory_->release(block, bytes);
-      stats_.reserved_bytes -= bytes;
-    }
+    for (void* block : blocks) give_back(block, bytes);
     blocks.clear();
   }
 }

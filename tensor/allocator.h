@@ -1,5 +1,8 @@
 // Device memory: a cache of freed blocks, and an arena for work that repeats.
 //
+// A freed block serves later requests of its size or of a little less. Where exchanges are cheap, new memory is asked
+// for only after as much that lies idle in the cache was given back: the peak is then what was alive at once.
+//
 // A training step or an inference asks for the same sizes in the same order each time. The first run of such a scope is
 // recorded (sizes and lifetimes), a plan gives every block an offset in a slab so that blocks alive together do not
 // overlap, and later runs take their addresses from the plan: same calls, same addresses, nothing allocated. A run that
@@ -8,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -23,6 +27,9 @@ class RawMemory {
   /// At least `bytes`, aligned to 64; throws `Error` with the size when there is none.
   virtual void* allocate(int64_t bytes) = 0;
   virtual void release(void* block, int64_t bytes) noexcept = 0;
+  /// Whether giving blocks back to take others is cheap and may happen at any time. A driver's calls wait for the
+  /// device.
+  virtual bool exchanges_cheaply() const { return false; }
   /// Only the first `used` of a block's `bytes` may be touched from now on. Memory that a sanitizer watches tells it.
   virtual void fence(void* block, int64_t used, int64_t bytes) noexcept {
     static_cast<void>(block), static_cast<void>(used), static_cast<void>(bytes);
@@ -33,6 +40,7 @@ struct AllocatorStats {
   int64_t live_bytes = 0;       ///< held by tensors now
   int64_t peak_live_bytes = 0;  ///< the most `live_bytes` has been
   int64_t reserved_bytes = 0;   ///< taken from RawMemory, cached blocks and arenas included
+  int64_t allocated_bytes = 0;  ///< handed out in all so far, arena included
   int64_t raw_allocations = 0;  ///< calls to RawMemory::allocate so far
 };
 
@@ -73,6 +81,9 @@ class Allocator {
 
   void* allocate_cached(int64_t bytes);
   void* allocate_planned(int64_t bytes);
+  void* find_cached(int64_t bytes);
+  void give_back(void* block, int64_t bytes) noexcept;
+  void give_back_idle(int64_t bytes) noexcept;
   void release_cache() noexcept;
   void solve(Plan& plan) const;
   void grow_slab(int64_t bytes) noexcept;
@@ -80,7 +91,7 @@ class Allocator {
   std::unique_ptr<RawMemory> memory_;
   mutable std::mutex mutex_;
   std::unordered_map<void*, Block> live_;
-  std::unordered_map<int64_t, std::vector<void*>> cache_;
+  std::map<int64_t, std::vector<void*>> cache_;  // by size
   std::unordered_map<uint64_t, std::unique_ptr<Plan>> plans_;
   AllocatorStats stats_;
 

@@ -11,6 +11,23 @@ namespace az {
 
 enum class DeviceKind : uint8_t { cpu, cuda };
 
+class Profiler;  // tensor/profiler.h
+
+/// Takes times in the order of a device's work.
+class ProfileClock {
+ public:
+  virtual ~ProfileClock() = default;
+  /// A name for the moment at which all that has been queued so far is done.
+  virtual int64_t mark() = 0;
+  /// Nanoseconds of a mark since the clock was made; the device has been synchronised since.
+  virtual int64_t ns(int64_t mark) = 0;
+  /// Forgets the marks.
+  virtual void clear() = 0;
+  /// Begins and ends a range for the device's own tools; `name` outlives it.
+  virtual void enter(const char* name) { static_cast<void>(name); }
+  virtual void leave() {}
+};
+
 /// A place where tensors live. Outlives every tensor made on it; `main` and each test own theirs.
 class Device {
  public:
@@ -35,12 +52,19 @@ class Device {
   void count_flops(double flops) { flops_ += flops; }
   double flops() const { return flops_; }
 
+  /// Whom ops report spans to; null: nobody. Set by the profiler itself, for its lifetime.
+  Profiler* profiler() const { return profiler_; }
+  void set_profiler(Profiler* profiler) { profiler_ = profiler; }
+  /// The host's clock, unless work is queued here.
+  virtual std::unique_ptr<ProfileClock> profile_clock();
+
  protected:
   explicit Device(std::unique_ptr<RawMemory> memory) : allocator_(std::make_unique<Allocator>(std::move(memory))) {}
 
  private:
   std::unique_ptr<Allocator> allocator_;
   double flops_ = 0;
+  Profiler* profiler_ = nullptr;
 };
 
 }  // namespace az

@@ -25,6 +25,7 @@ class Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return fd_; }
   bool ok() const { return fd_ >= 0; }
+  int take() { return std::exchange(fd_, -1); }
   bool close() {
     const int fd = std::exchange(fd_, -1);
     return fd < 0 || ::close(fd) == 0;
@@ -79,26 +80,39 @@ void write_file(const std::filesystem::path& file, std::string_view bytes) {
   check(::rename(temporary.c_str(), file.c_str()) == 0, "rename it into place");
 }
 
-std::string read_file(const std::filesystem::path& file) {
-  Descriptor in(file, O_RDONLY | O_NONBLOCK);  // a named pipe must not hang us before it is refused
-  AZ_CHECK(in.ok(), "{}: cannot open it: {}", file.string(), std::strerror(errno));
+InputFile::InputFile(std::filesystem::path file) : file_(std::move(file)) {
+  Descriptor in(file_, O_RDONLY | O_NONBLOCK);  // a named pipe must not hang us before it is refused
+  AZ_CHECK(in.ok(), "{}: cannot open it: {}", file_.string(), std::strerror(errno));
   struct stat info {};
-  AZ_CHECK(::fstat(in.get(), &info) == 0, "{}: cannot read it: {}", file.string(), std::strerror(errno));
-  AZ_CHECK(S_ISREG(info.st_mode), "{}: not a regular file", file.string());
+  AZ_CHECK(::fstat(in.get(), &info) == 0, "{}: cannot read it: {}", file_.string(), std::strerror(errno));
+  AZ_CHECK(S_ISREG(info.st_mode), "{}: not a regular file", file_.string());
+  size_ = static_cast<uint64_t>(info.st_size);
+  fd_ = in.take();
+}
+
+InputFile::~InputFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void InputFile::read(uint64_t at, uint64_t bytes, void* to) const {
+  for (uint64_t done = 0; done < bytes;) {
+    const ssize_t count = ::pread(fd_, static_cast<char*>(to) + done, bytes - done, static_cast<off_t>(at + done));
+    AZ_CHECK(count >= 0 || errno == EINTR, "{}: cannot read it: {}", file_.string(), std::strerror(errno));
+    AZ_CHECK(count != 0, "{}: it ends at byte {}, {} more are wanted; the file is cut short", file_.string(), at + done,
+             bytes - done);
+    if (count > 0) done += static_cast<uint64_t>(count);
+  }
+}
+
+std::string read_file(const std::filesystem::path& file) {
+  const InputFile in(file);
   std::string bytes;
   try {
-    bytes.resize(static_cast<size_t>(info.st_size));
+    bytes.resize(in.size());
   } catch (const std::exception&) {  // bad_alloc, or length_error of a sparse file
-    fail("{}: {} MiB are more than the memory can take", file.string(), info.st_size >> 20);
+    fail("{}: {} MiB are more than the memory can take", file.string(), in.size() >> 20);
   }
-  size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t count = ::read(in.get(), bytes.data() + done, bytes.size() - done);
-    AZ_CHECK(count >= 0 || errno == EINTR, "{}: cannot read it: {}", file.string(), std::strerror(errno));
-    if (count == 0) break;
-    if (count > 0) done += static_cast<size_t>(count);
-  }
-  bytes.resize(done);
+  in.read(0, in.size(), bytes.data());
   return bytes;
 }
 

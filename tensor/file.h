@@ -1,6 +1,7 @@
 // Files that are either whole or not there.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -14,6 +15,24 @@ void write_file(const std::filesystem::path& file, std::string_view bytes);
 void remove_leftovers(const std::filesystem::path& folder);
 /// The whole file. Error: `FILE: what is wrong`.
 std::string read_file(const std::filesystem::path& file);
+
+/// A regular file to read in pieces. Errors: `FILE: what is wrong`; reading past the end is one.
+class InputFile {
+ public:
+  explicit InputFile(std::filesystem::path file);
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  /// Bytes when it was opened.
+  uint64_t size() const { return size_; }
+  void read(uint64_t at, uint64_t bytes, void* to) const;
+
+ private:
+  std::filesystem::path file_;
+  int fd_ = -1;
+  uint64_t size_ = 0;
+};
 
 /// A file that only grows: logs. Errors: `FILE: what is wrong`.
 class AppendFile {

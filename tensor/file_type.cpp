@@ -62,6 +62,10 @@ DType tensor_dtype(FileType type) {
   fail("file type {} is unknown", static_cast<int>(type));
 }
 
+bool keeps_bytes(FileType type) {
+  return file_type_bytes(type) == dtype_bytes(tensor_dtype(type)) && type != FileType::boolean;
+}
+
 FileType file_type_of(DType dtype) {
   switch (dtype) {
     case DType::f32: return FileType::f32;
@@ -91,7 +95,7 @@ void widen_elements(FileType type, const char* from, int64_t count, void* to) {
 Tensor tensor_from_file(FileType type, const char* from, const Shape& shape, Device& device) {
   const DType dtype = tensor_dtype(type);
   Tensor tensor = Tensor::empty(shape, dtype, device);
-  if (file_type_bytes(type) == dtype_bytes(dtype) && type != FileType::boolean) {
+  if (keeps_bytes(type)) {
     device.copy_from_host(tensor.mutable_raw(), from, tensor.bytes());
     return tensor;
   }

@@ -13,6 +13,8 @@ enum class FileType : uint8_t { f64, f32, f16, bf16, i64, i32, i16, i8, u16, u8,
 int64_t file_type_bytes(FileType type);
 /// What a tensor read from it has: i16, i8 and u16 become i32; boolean becomes u8; others stay.
 DType tensor_dtype(FileType type);
+/// Whether a tensor holds the very bytes of the file.
+bool keeps_bytes(FileType type);
 /// The file's type of a tensor that is written.
 FileType file_type_of(DType dtype);
 

@@ -184,30 +184,55 @@ void check_ranges(std::vector<Entry>& entries, uint64_t data_bytes, const std::s
   AZ_CHECK(expected == data_bytes, "{}: {} bytes after the last tensor belong to none", file, data_bytes - expected);
 }
 
-}  // namespace
-
-StateDict decode_safetensors(std::string_view bytes, const std::string& name, Device& device, Metadata* metadata) {
+/// The tensors of `size` bytes that read(at, bytes, to) copies from.
+template <class Read>
+StateDict decode(uint64_t size, const Read& read, const std::string& name, Device& device, Metadata* metadata,
+                 bool (*wanted)(const std::string&)) {
   uint64_t header_bytes = 0;
-  AZ_CHECK(bytes.size() >= sizeof(header_bytes), "{}: {} bytes are too few for a safetensors file", name, bytes.size());
-  std::memcpy(&header_bytes, bytes.data(), sizeof(header_bytes));
-  bytes.remove_prefix(sizeof(header_bytes));
+  constexpr uint64_t kLength = sizeof(header_bytes);
+  AZ_CHECK(size >= kLength, "{}: {} bytes are too few for a safetensors file", name, size);
+  read(0, kLength, &header_bytes);
   AZ_CHECK(header_bytes <= kLongestHeader, "{}: a header of {} bytes; it is not a safetensors file", name,
            header_bytes);
-  AZ_CHECK(header_bytes <= bytes.size(), "{}: the header has {} bytes, but only {} follow; the file is cut short", name,
-           header_bytes, bytes.size());
-  const std::string_view header = bytes.substr(0, header_bytes);
-  const std::string_view data = bytes.substr(header_bytes);
+  AZ_CHECK(header_bytes <= size - kLength, "{}: the header has {} bytes, but only {} follow; the file is cut short",
+           name, header_bytes, size - kLength);
+  std::string header(header_bytes, '\0');
+  read(kLength, header_bytes, header.data());
   AZ_CHECK(header.starts_with('{'), "{}: the header does not start with a brace; it is not a safetensors file", name);
 
   std::vector<Entry> entries = HeaderReader(name).read(header, metadata);
-  check_ranges(entries, data.size(), name);
+  const uint64_t data = kLength + header_bytes;
+  check_ranges(entries, size - data, name);
   StateDict tensors;
-  for (const Entry& e : entries) tensors[e.name] = tensor_from_file(e.type, data.data() + e.begin, e.shape, device);
+  for (const Entry& e : entries) {
+    if (wanted && !wanted(e.name)) continue;
+    Tensor& tensor = tensors[e.name];
+    if (device.kind() == DeviceKind::cpu && keeps_bytes(e.type)) {
+      tensor = Tensor::empty(e.shape, tensor_dtype(e.type), device);
+      read(data + e.begin, e.end - e.begin, tensor.mutable_raw());
+      continue;
+    }
+    std::vector<char> bytes(e.end - e.begin);
+    read(data + e.begin, bytes.size(), bytes.data());
+    tensor = tensor_from_file(e.type, bytes.data(), e.shape, device);
+  }
   return tensors;
 }
 
-StateDict read_safetensors(const std::filesystem::path& file, Device& device, Metadata* metadata) {
-  return decode_safetensors(read_file(file), file.string(), device, metadata);
+}  // namespace
+
+StateDict decode_safetensors(std::string_view bytes, const std::string& name, Device& device, Metadata* metadata) {
+  const auto read = [&](uint64_t at, uint64_t count, void* to) {
+    if (count > 0) std::memcpy(to, bytes.data() + at, count);
+  };
+  return decode(bytes.size(), read, name, device, metadata, nullptr);
+}
+
+StateDict read_safetensors(const std::filesystem::path& file, Device& device, Metadata* metadata,
+                           bool (*wanted)(const std::string&)) {
+  const InputFile in(file);
+  const auto read = [&](uint64_t at, uint64_t count, void* to) { in.read(at, count, to); };
+  return decode(in.size(), read, file.string(), device, metadata, wanted);
 }
 
 std::string encode_safetensors(const StateDict& tensors, const Metadata& metadata) {

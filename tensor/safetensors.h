@@ -21,7 +21,9 @@ using Metadata = std::map<std::string, std::string>;
 
 /// Every tensor of the file. F32, BF16, F64, I32, I64 and U8 keep their types; F16 is read as f32, I16, U16 and I8 as
 /// i32, BOOL as u8. Rank at most Shape::kMaxRank. Error: `FILE: what is wrong`.
-StateDict read_safetensors(const std::filesystem::path& file, Device& device, Metadata* metadata = nullptr);
+/// wanted  tensors whose names it refuses are left out, and their bytes are not read; null: all
+StateDict read_safetensors(const std::filesystem::path& file, Device& device, Metadata* metadata = nullptr,
+                           bool (*wanted)(const std::string& name) = nullptr);
 
 /// The same from memory; `name` stands for the file in errors.
 StateDict decode_safetensors(std::string_view bytes, const std::string& name, Device& device,

@@ -84,6 +84,8 @@ class Tensor {
   /// How often the storage was written to.
   uint64_t version() const;
   bool shares_storage_with(const Tensor& other) const { return storage_ == other.storage_; }
+  /// Whether this is the only tensor of its storage: an op that took it by value may then write its result there.
+  bool is_only_owner() const { return storage_.use_count() == 1; }
   /// An identity of the storage that is never used twice in a process (for caches of packed weights).
   uint64_t storage_id() const;
 

@@ -66,6 +66,10 @@ Checkpoint load_checkpoint(const fs::path& file, Device& device) {
   return c;
 }
 
+StateDict load_model(const fs::path& file, Device& device) {
+  return read_safetensors(file, device, nullptr, [](const std::string& name) { return !name.starts_with(kOptimizer); });
+}
+
 CheckpointFolder::CheckpointFolder(fs::path run, int64_t keep_last) : run_(std::move(run)), keep_last_(keep_last) {
   std::error_code error;
   fs::create_directories(run_ / "checkpoints", error);

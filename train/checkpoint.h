@@ -24,6 +24,8 @@ struct Checkpoint {
 void save_checkpoint(const std::filesystem::path& file, const Checkpoint& checkpoint);
 /// Any safetensors file of model tensors is a checkpoint at step 0. Error: `FILE: what is wrong`.
 Checkpoint load_checkpoint(const std::filesystem::path& file, Device& device);
+/// The model of such a file alone.
+StateDict load_model(const std::filesystem::path& file, Device& device);
 
 /// RUN/checkpoints: step_00001200.safetensors files, of which the last K are kept, and RUN/best.safetensors.
 class CheckpointFolder {

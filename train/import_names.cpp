@@ -13,9 +13,9 @@ namespace {
 constexpr std::string_view kWrapper = "module.";
 constexpr std::string_view kBackbone = "backbone.";
 
-std::string named(const std::string& name, const Tensor& tensor) {
-  return fmt::format("{} {}", name, tensor.shape().str());
-}
+using Shapes = std::map<std::string, Shape>;
+
+std::string named(const std::string& name, const Shape& shape) { return fmt::format("{} {}", name, shape.str()); }
 
 /// mmdetection's PolarMask head before a rename of its last layers.
 std::string with_polar(std::string name) {
@@ -28,7 +28,7 @@ std::string with_polar(std::string name) {
 }
 
 /// The network's name for a name of the file.
-std::optional<std::string> match(std::string name, const StateDict& network) {
+std::optional<std::string> match(std::string name, const Shapes& network) {
   if (network.contains(name)) return name;
   if (name.starts_with(kWrapper)) name.erase(0, kWrapper.size());
   name = with_polar(std::move(name));
@@ -63,23 +63,23 @@ std::string Import::str() const {
   return text;
 }
 
-Import import_names(const StateDict& file, const StateDict& network) {
+Import import_names(const StateDict& file, const Shapes& network) {
   Import result;
   StateDict shapes_differ;
   for (const auto& [name, tensor] : file) {
     const auto ours = match(name, network);
     if (!ours) {
-      (is_classifier(name, file) ? result.dropped : result.unused).push_back(named(name, tensor));
+      (is_classifier(name, file) ? result.dropped : result.unused).push_back(named(name, tensor.shape()));
       continue;
     }
     AZ_CHECK(!result.tensors.contains(*ours) && !shapes_differ.contains(*ours),
              "import: the file has {} under two names", printable(*ours));
-    const Tensor& wanted = network.at(*ours);
-    if (tensor.shape() == wanted.shape()) {
+    const Shape& wanted = network.at(*ours);
+    if (tensor.shape() == wanted) {
       result.tensors[*ours] = tensor;
     } else {
       shapes_differ[*ours] = tensor;
-      result.mismatched.push_back(fmt::format("{}, {} in the network", named(*ours, tensor), wanted.shape().str()));
+      result.mismatched.push_back(fmt::format("{}, {} in the network", named(*ours, tensor.shape()), wanted.str()));
     }
   }
   AZ_CHECK(!result.tensors.empty(),
@@ -87,9 +87,9 @@ Import import_names(const StateDict& file, const StateDict& network) {
            "network's {}",
            file.size(), file.empty() ? "none" : printable(file.begin()->first),
            network.empty() ? "none" : printable(network.begin()->first));
-  for (const auto& [name, tensor] : network)
+  for (const auto& [name, shape] : network)
     if (!result.tensors.contains(name) && !shapes_differ.contains(name) && !name.ends_with("num_batches_tracked"))
-      result.missing.push_back(named(name, tensor));
+      result.missing.push_back(named(name, shape));
   return result;
 }
 

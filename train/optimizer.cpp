@@ -7,6 +7,7 @@
 
 #include "autograd/node.h"
 #include "ops/dispatch.h"
+#include "tensor/profiler.h"
 #include "train/updater.h"
 
 namespace az::train {
@@ -75,6 +76,22 @@ void check_known(const std::map<std::string, Tensor>& state, std::span<const Slo
        ago ? "was" : "is");
 }
 
+/// An update reads gradients twice (once for their norm), values and state once, and writes values and state.
+SpanDetail update_detail(std::span<const Slot> slots) {
+  double values = 0, state = 0, count = 0;
+  for (const Slot& slot : slots) {
+    if (!autograd::grad(*slot.parameter.tensor).defined()) continue;
+    const auto bytes = static_cast<double>(slot.first.bytes());
+    count += static_cast<double>(slot.first.numel());
+    values += bytes;
+    state += slot.second.defined() ? 2 * bytes : bytes;
+  }
+  const double each = slots[0].second.defined() ? 14 : 8;  // of Adam and SGD, the norm included
+  return {.shape = fmt::format("{:.0f} parameters", count),
+          .dtype = dtype_name(slots[0].first.dtype()),
+          .cost = {.flops = each * count, .bytes_read = 3 * values + state, .bytes_written = values + state}};
+}
+
 }  // namespace
 
 OptimizerKind optimizer_kind(std::string_view name) {
@@ -134,7 +151,11 @@ void Optimizer::prepare(double lr) {
 }
 
 void Optimizer::enqueue() {
-  if (updater_) updater_->enqueue();
+  if (!updater_) return;
+  Device& device = updater_->slots()[0].first.device();
+  const ProfilePhase phase(device, Phase::optimizer);
+  const ProfileSpan span(device, "optimizer", [&] { return update_detail(updater_->slots()); });
+  updater_->enqueue();
 }
 
 double Optimizer::norm() {

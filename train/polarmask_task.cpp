@@ -2,28 +2,34 @@
 
 #include "autograd/node.h"
 #include "cpu/ray_labels.h"
+#include "cuda/build.h"
+#include "cuda/ray_label_batch.h"
 #include "ops/cast.h"
 #include "tensor/error.h"
+#include "tensor/profiler.h"
 
 namespace az::train {
 
 PolarMaskTask::PolarMaskTask(models::PolarMask& network, const models::PolarMaskConfig& config,
                              const data::PolarData& data, const models::PolarDataset* validation, Device& device,
-                             DType activations)
+                             DType activations, data::TargetsOn targets)
     : network_(network),
       config_(config),
       data_(data),
       validation_(validation),
       device_(device),
       activations_(activations),
+      targets_(device.kind() == DeviceKind::cpu ? data::TargetsOn::host : targets),
       host_(device.kind() == DeviceKind::cpu ? device : own_host_.emplace()),
       sampler_(data.landscape(), {.batch = config.train.batch, .seed = static_cast<uint64_t>(config.train.seed)}) {}
 
 uint64_t PolarMaskTask::load(int64_t step) {
   if (!loader_ || step != next_step_) {
     const auto make = [this](int64_t at) {
+      const ProfilePhase phase(device_, Phase::data);
+      const ProfileSpan span(device_, "make a batch");
       const auto [epoch, position] = sampler_.state(at);
-      return data_.batch(sampler_.batch(epoch, position), epoch, host_);
+      return data_.batch(sampler_.batch(epoch, position), epoch, host_, targets_);
     };
     loader_ = std::make_unique<data::Loader<data::PolarBatch>>(
         make,
@@ -55,10 +61,36 @@ PolarMaskTask::Place& PolarMaskTask::place_for(uint64_t key) {
     }
   };
   put(place.image, batch_.image);
+  if (targets_ == data::TargetsOn::device) {
+    compute_targets(place);
+    return place;
+  }
   put(place.label, batch_.label);
   put(place.rays, batch_.rays);
   if (box_branch) put(place.box, batch_.box);
   return place;
+}
+
+/// The batch's targets by the device, before the step: its objects differ in number, so no graph could hold them.
+void PolarMaskTask::compute_targets(Place& place) {
+  if constexpr (cuda::kBuilt) {
+    const cpu::LabelOptions& options = data_.options().labels;
+    const auto height = static_cast<int>(batch_.image.dim(1)), width = static_cast<int>(batch_.image.dim(2));
+    const cuda::RayLabelPlan plan = cuda::ray_label_plan(height, width, options);
+    cuda::RayLabelBatch objects = cuda::pack_objects(batch_.objects, options);
+    objects.ignored = std::move(batch_.ignored);
+    const int64_t n = batch_.image.dim(0), locations = plan.locations;
+    if (!place.label.defined()) {
+      place.label = Tensor::empty({n, locations}, DType::i32, device_);
+      place.rays = Tensor::empty({n, locations, plan.rays}, DType::f32, device_);
+      if (config_.model.head.box_branch) place.box = Tensor::empty({n, locations, 4}, DType::f32, device_);
+    }
+    cuda::RayLabelTensors out{
+        .label = place.label, .object = {}, .box = place.box, .rays = place.rays, .centerness = {}};
+    cuda::ray_labels(cuda::device_of(device_), plan, objects, out);
+  } else {
+    fail("polarmask task: no kernels for targets on {}", device_.name());
+  }
 }
 
 Tensor PolarMaskTask::points(int64_t height, int64_t width) const {

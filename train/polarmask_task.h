@@ -16,9 +16,12 @@ namespace az::train {
 
 class PolarMaskTask final : public Task {
  public:
-  /// `validation` may be null. `activations`: f32, or bf16 for mixed precision. All references outlive the task.
+  /// `validation` may be null. `activations`: f32, or bf16 for mixed precision. `targets`: a CUDA device computes the
+  /// ray targets of its batches, equal to the loader's to the bit, unless that is told to; elsewhere the loader does.
+  /// All references outlive the task.
   PolarMaskTask(models::PolarMask& network, const models::PolarMaskConfig& config, const data::PolarData& data,
-                const models::PolarDataset* validation, Device& device, DType activations = DType::f32);
+                const models::PolarDataset* validation, Device& device, DType activations = DType::f32,
+                data::TargetsOn targets = data::TargetsOn::device);
 
   nn::Module& network() override { return network_; }
   uint64_t load(int64_t step) override;
@@ -38,6 +41,7 @@ class PolarMaskTask final : public Task {
     Tensor image, label, box, rays, points;
   };
   Place& place_for(uint64_t key);
+  void compute_targets(Place& place);
   Tensor points(int64_t height, int64_t width) const;
 
   models::PolarMask& network_;
@@ -46,6 +50,7 @@ class PolarMaskTask final : public Task {
   const models::PolarDataset* validation_;
   Device& device_;
   DType activations_;
+  data::TargetsOn targets_;
   std::optional<cpu::CpuDevice> own_host_;
   Device& host_;  // where batches are made: the device itself, if its memory is the host's
   data::AspectSampler sampler_;

@@ -9,6 +9,7 @@
 #include <map>
 #include <random>
 
+#include "cuda/emulator/fault.h"
 #include "cuda/emulator/fiber.h"
 #include "tensor/error.h"
 #include "tensor/sanitizer.h"
@@ -107,6 +108,7 @@ class BlockRunner::Impl {
   BlockVotes votes_{};
 
   std::vector<std::unique_ptr<Fiber>> fibers_;
+  std::vector<sigjmp_buf*> exits_;  // of fibers that have begun
   std::vector<int> idle_;
   int fiber_ = -1;
   std::exception_ptr error_;
@@ -183,13 +185,18 @@ void BlockRunner::Impl::make_current(int thread) {
 
 void BlockRunner::Impl::resume(int fiber) {
   fiber_ = fiber;
+  fault_exit = exits_[static_cast<size_t>(fiber)];
   fibers_[static_cast<size_t>(fiber)]->resume();
+  fault_exit = nullptr;
 }
 
 /// A fiber's work: threads that have not begun, one after the other, for as long as none has to wait.
 void BlockRunner::Impl::run_threads() {
+  sigjmp_buf exit;
   for (;;) {
     const int self = fiber_;
+    if (sigsetjmp(exit, 0) != 0) error_ = std::make_exception_ptr(DeviceFault{cudaErrorIllegalAddress});
+    exits_[static_cast<size_t>(self)] = fault_exit = &exit;
     while (next_ < count_ && !error_) {
       const int thread = order_[static_cast<size_t>(next_++)];
       threads_[static_cast<size_t>(thread)].fiber = self;
@@ -239,6 +246,7 @@ void BlockRunner::Impl::run(const GridShape& shape, uint3 index, const Order& or
   current_block = nullptr;
   if (error_) {  // threads that still wait are given up with their fibers
     fibers_.clear();
+    exits_.clear();
     idle_.clear();
     std::rethrow_exception(error_);
   }
@@ -248,6 +256,7 @@ void BlockRunner::Impl::run_to_end() {
   while (next_ < count_ && !error_) {
     if (idle_.empty()) {
       fibers_.push_back(std::make_unique<Fiber>(&fiber_main, this));
+      exits_.push_back(nullptr);
       idle_.push_back(static_cast<int>(fibers_.size()) - 1);
     }
     const int fiber = idle_.back();
@@ -379,5 +388,6 @@ uint64_t warp_exchange(unsigned mask, uint64_t bits, int source, const std::sour
 int lane_index() { return running->lane(); }
 unsigned live_lanes() { return running->live_lanes(); }
 void* static_shared(const void* site, size_t bytes) { return running->static_shared(site, bytes); }
+void trap() { throw DeviceFault{cudaErrorLaunchFailure}; }
 
 }  // namespace az::cuda::emulator

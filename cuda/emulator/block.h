@@ -82,5 +82,7 @@ int lane_index();
 unsigned live_lanes();
 /// The block's array of the declaration `site`.
 void* static_shared(const void* site, size_t bytes);
+/// Ends the launch with cudaErrorLaunchFailure, which the next call that waits reports.
+[[noreturn]] void trap();
 
 }  // namespace az::cuda::emulator

@@ -22,6 +22,10 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaSuccess: return "no error";
     case cudaErrorInvalidValue: return "invalid argument";
     case cudaErrorMemoryAllocation: return "out of memory";
+    case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
+    case cudaErrorAssert: return "device-side assert triggered";
+    case cudaErrorMisalignedAddress: return "misaligned address";
+    case cudaErrorLaunchFailure: return "unspecified launch failure";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
   }
   return "unknown error";
@@ -57,18 +61,20 @@ cudaError_t cudaFreeHost(void* block) {
   return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
-  stream->add("copy", [=] {
-    if (bytes > 0) std::memmove(to, from, bytes);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  return stream->add("copy", [=] {
+    if (bytes == 0) return;
+    std::memmove(to, from, bytes);
+    auto& memory = az::cuda::emulator::memory_map();
+    if (kind == cudaMemcpyDeviceToHost) az::cuda::emulator::note_read(memory.writers(from));
+    if (kind == cudaMemcpyDeviceToDevice) memory.set_writers(to, memory.writers(to) | memory.writers(from));
   });
-  return cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
-  stream->add("fill", [=] {
+  return stream->add("fill", [=] {
     if (bytes > 0) std::memset(to, value, bytes);
   });
-  return cudaSuccess;
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
@@ -82,7 +88,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return stream->captured ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+  return stream->captured ? cudaErrorStreamCaptureUnsupported : stream->wait();
 }
 
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
@@ -96,8 +102,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  stream->add("event", [event] { event->when = std::chrono::steady_clock::now(); });
-  return cudaSuccess;
+  return stream->add("event", [event] { event->when = std::chrono::steady_clock::now(); });
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
@@ -132,8 +137,9 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
 }
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
-  for (const EmulatedNode& node : exec->nodes) stream->add(node.name, node.work);
-  return cudaSuccess;
+  cudaError_t error = cudaSuccess;
+  for (const EmulatedNode& node : exec->nodes) error = stream->add(node.name, node.work);
+  return error;
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {

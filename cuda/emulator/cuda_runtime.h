@@ -1,5 +1,7 @@
 // The part of CUDA's runtime API that Azimuth calls, for the emulated device. Work runs when it is queued, on the
-// caller's time; what the real one forbids during capture is refused here too.
+// caller's time; what the real one forbids during capture is refused here too. A kernel's fault is kept as CUDA keeps
+// it: what is queued after it does not run, the next call that waits reports it, and from then on every call does. It
+// is the stream's own, though; on a GPU it is the process's.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +15,10 @@ enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
+  cudaErrorIllegalAddress = 700,
+  cudaErrorAssert = 710,
+  cudaErrorMisalignedAddress = 716,
+  cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900,
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };

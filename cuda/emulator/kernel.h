@@ -56,6 +56,7 @@ inline int __syncthreads_and(int predicate, std::source_location where = std::so
   const auto votes = az::cuda::emulator::block_barrier(predicate != 0, where);
   return votes.set == votes.present;
 }
+[[noreturn]] inline void __trap() { az::cuda::emulator::trap(); }
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 

@@ -63,6 +63,7 @@ class Rounded {
 struct Library::Parts {
   Stream& stream;
   cpu::CpuDevice host;
+  bool tf32 = false;  // kept to be asked for: the host has no such products
 
   Parts(Stream& s, bool exact) : stream(s), host(exact) {}
 };
@@ -116,8 +117,9 @@ void Library::matmul(const MatmulShape& shape, const T* a, const T* b, T* y) {
   });
 }
 
+void Library::allow_tf32(bool allowed) { parts_->tf32 = allowed && !parts_->host.exact(); }
+bool Library::tf32() const { return parts_->tf32; }
 // Nothing to choose: oneDNN chooses for itself.
-void Library::allow_tf32(bool) {}
 void Library::tune(bool) {}
 void Library::save_plans(const std::string&) const {}
 void Library::load_plans(const std::string&) {}

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cuda/emulator/device_heap.h"
+#include "cuda/emulator/fault.h"
 
 /// One piece of queued work.
 struct EmulatedNode {
@@ -24,14 +25,29 @@ struct CUgraphExec_st {
 struct CUstream_st {
   std::unique_ptr<CUgraph_st> captured;  // while capturing
 
-  void add(const char* name, std::function<void()> work) {
+  /// Runs or records it; does neither after a kernel's fault. Returns that fault once it has been reported.
+  cudaError_t add(const char* name, std::function<void()> work) {
     if (captured) {
       captured->nodes.push_back({name, std::move(work)});
-    } else {
+    } else if (fault_ == cudaSuccess) {
       const az::cuda::emulator::OnDevice inside;
-      work();
+      try {
+        work();
+      } catch (const az::cuda::emulator::DeviceFault& fault) {
+        fault_ = fault.error;
+      }
     }
+    return reported_ ? fault_ : cudaSuccess;
   }
+  /// What a call that waits reports.
+  cudaError_t wait() {
+    reported_ = fault_ != cudaSuccess;
+    return fault_;
+  }
+
+ private:
+  cudaError_t fault_ = cudaSuccess;  // of a kernel
+  bool reported_ = false;
 };
 struct CUevent_st {
   std::chrono::steady_clock::time_point when;

@@ -12,11 +12,14 @@
 #include <random>
 
 #include "cuda/emulator/coverage.h"
+#include "cuda/emulator/fault.h"
 #include "cuda/emulator/memory.h"
 #include "cuda/emulator/queue.h"
 #include "cuda/launch.h"
+#include "cuda/runtime.h"
 #include "cuda/stream.h"
 #include "tensor/error.h"
+#include "tensor/fork_join.h"
 
 namespace az::cuda::emulator {
 namespace {
@@ -55,8 +58,10 @@ void run_on_all_cores(const GridShape& shape, const std::function<void()>& kerne
   std::exception_ptr error;
   std::mutex mutex;
   const int threads = omp_in_parallel() ? 1 : static_cast<int>(std::min<int64_t>(omp_get_max_threads(), count));
+  ForkJoin order;
 #pragma omp parallel num_threads(threads)
   {
+    order.enter();
     try {
       for (int64_t i; (i = next++) < count;) runner().run(shape, block_index(shape.grid, i), {}, kernel);
     } catch (...) {
@@ -64,7 +69,9 @@ void run_on_all_cores(const GridShape& shape, const std::function<void()>& kerne
       if (!error) error = std::current_exception();
       next = count;
     }
+    order.leave();
   }
+  order.join();
   if (error) std::rethrow_exception(error);
 }
 
@@ -94,9 +101,22 @@ void restore(const std::vector<Region>& regions, const std::vector<unsigned char
   }
 }
 
+/// The regions whose contents the kernel changed now come from it and from all that it could read.
+void note_writers(size_t kernel, const std::vector<Region>& regions, const std::vector<unsigned char>& before,
+                  const std::vector<unsigned char>& after) {
+  KernelSet from;
+  from.set(kernel);
+  for (const Region& r : regions) from |= memory_map().writers(r.begin);
+  size_t at = 0;
+  for (const Region& r : regions) {
+    if (std::memcmp(before.data() + at, after.data() + at, r.bytes) != 0) memory_map().set_writers(r.begin, from);
+    at += r.bytes;
+  }
+}
+
 /// Runs the kernel in every order from the same memory. Error: two orders end with different memory.
-void run_in_all_orders(const GridShape& shape, const std::function<void()>& kernel,
-                       const std::vector<Region>& regions) {
+void run_in_all_orders(const GridShape& shape, const std::function<void()>& kernel, const std::vector<Region>& regions,
+                       bool unaligned) {
   const std::vector<unsigned char> before = contents(regions);
   std::vector<unsigned char> first;
   for (const Order& order : orders()) {
@@ -115,12 +135,14 @@ void run_in_all_orders(const GridShape& shape, const std::function<void()>& kern
         shape.kernel, order.name(), orders()[0].name(), at, first.size(), shape.grid.x, shape.grid.y, shape.grid.z,
         shape.block.x, shape.block.y, shape.block.z);
   }
+  note_writers(note_launch(shape.kernel, static_cast<int>(orders().size()), unaligned), regions, before, first);
 }
 
 void run(const GridShape& shape, const std::function<void()>& kernel, const std::vector<unsigned char>& arguments) {
+  const AddressTrap trap;
   if (orders().size() < 2) {
     run_on_all_cores(shape, kernel);
-    note_launch(shape.kernel, 1);
+    note_launch(shape.kernel, 1, false);
     return;
   }
   const std::vector<Region> regions = memory_map().reached_from(arguments.data(), arguments.size());
@@ -128,11 +150,11 @@ void run(const GridShape& shape, const std::function<void()>& kernel, const std:
   for (const Region& r : regions) bytes += r.bytes;
   if (bytes == 0 || bytes > kMostCompared) {
     run_on_all_cores(shape, kernel);
-    note_launch(shape.kernel, 1);
+    note_launch(shape.kernel, 1, false);
     return;
   }
-  run_in_all_orders(shape, kernel, regions);
-  note_launch(shape.kernel, static_cast<int>(orders().size()));
+  run_in_all_orders(shape, kernel, regions,
+                    memory_map().reached_unaligned(arguments.data(), arguments.size(), regions));
 }
 
 }  // namespace
@@ -148,7 +170,10 @@ std::vector<Order> all_orders() {
   return {{Order::Kind::forward, 0}, {Order::Kind::reverse, 0}, {Order::Kind::random, 1}, {Order::Kind::random, 2}};
 }
 
-void enqueue(Stream& stream, const char* name, std::function<void()> work) { stream.get()->add(name, std::move(work)); }
+void enqueue(Stream& stream, const char* name, std::function<void()> work) {
+  if (const cudaError_t error = stream.get()->add(name, std::move(work)); error != cudaSuccess)
+    throw_cuda(error, "launch", name);
+}
 
 void start(Stream& stream, const LaunchShape& launch, std::function<void()> kernel, const void* arguments,
            size_t argument_bytes) {

@@ -66,6 +66,7 @@ void read_data(Config c, PolarDataConfig& d) {
   read_int(c, "val_limit", d.val_limit, 0, kMany);
   read_int(c, "holdout", d.holdout, 0, kMany);
   read_int(c, "workers", d.workers, 0, 256);
+  d.jpeg_scale = c.boolean("jpeg_scale", d.jpeg_scale);
   read_scale(c, "train_scale_low", d.train_scale_low);
   read_scale(c, "train_scale_high", d.train_scale_high);
   if (d.train_scale_low[0] > d.train_scale_high[0] || d.train_scale_low[1] > d.train_scale_high[1])

@@ -22,6 +22,8 @@ struct PolarDataConfig {
   int64_t train_limit = 0, val_limit = 0;  ///< the first pictures by id; 0: all
   int64_t holdout = 0;  ///< > 0: the last pictures by id of the training file are the validation set instead
   int workers = 2;      ///< loader threads
+  /// Training decodes a JPEG at 1/2, 1/4 or 1/8 of its size where the input is that much smaller. Faster; other pixels.
+  bool jpeg_scale = false;
 
   /// Input size in pixels. Training draws the long and the short side evenly between the two pairs [long, short], which
   /// are equal but for multi-scale training; testing uses one.

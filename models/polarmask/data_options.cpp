@@ -54,6 +54,7 @@ data::PolarDataOptions train_data_options(const PolarMaskConfig& config) {
                                .min_share = c.min_visible,
                                .min_pixels = c.min_visible_px,
                                .fill = {level(c.fill[0]), level(c.fill[1]), level(c.fill[2]), 0}};
+  o.jpeg_scale = c.jpeg_scale;
   o.ignore_crowd = c.ignore_crowd;
   o.labels = config.labels;
   o.seed = static_cast<uint64_t>(config.train.seed);

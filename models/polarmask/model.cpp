@@ -17,7 +17,7 @@ using nn::Conv2d;
 using nn::Init;
 using nn::Norm;
 
-/// Convolution, group norm, ReLU, several times.   [n, h, w, in] -> [n, h, w, channels]
+/// Convolution, group norm, ReLU, several times, of all levels.   [n, h, w, in] -> [n, h, w, channels] each
 class PolarHead::Tower final : public nn::Module {
  public:
   Tower(const Builder& b, const std::string& name, const PolarHeadOptions& o) {
@@ -29,8 +29,9 @@ class PolarHead::Tower final : public nn::Module {
           std::make_unique<Norm>(b, o.channels, nn::NormOptions{.kind = nn::NormKind::group, .groups = o.norm_groups}));
     }
   }
-  Tensor forward(Tensor x) {
-    for (size_t i = 0; i < convs_.size(); ++i) x = norms_[i]->after(*convs_[i], x, true);
+  std::vector<Tensor> forward(const std::vector<Tensor>& levels) {
+    std::vector<Tensor> x = levels;
+    for (size_t i = 0; i < convs_.size(); ++i) x = norms_[i]->after_levels(*convs_[i], x, true);
     return x;
   }
   void visit(nn::Visitor& v) override {
@@ -53,7 +54,7 @@ class PolarHead::Scale final : public nn::Module {
         limit_(max_exponent > 0 ? max_exponent : std::numeric_limits<double>::infinity()) {
     autograd::set_requires_grad(scale_, true);
   }
-  Tensor distances(const Tensor& logits) const { return ops::exp_scaled(logits, scale_, limit_); }
+  Tensor distances(Tensor logits) const { return ops::exp_scaled(std::move(logits), scale_, limit_); }
   void visit(nn::Visitor& v) override { v.parameter("scale", scale_); }
 
  private:
@@ -89,20 +90,25 @@ PolarHead::~PolarHead() = default;
 PolarOutputs PolarHead::forward(const std::vector<Tensor>& pyramid) {
   AZ_CHECK(pyramid.size() == ray_scales_.size(), "polarmask head: {} levels, built for {}", pyramid.size(),
            ray_scales_.size());
+  // Whatever the activations are, logits and distances are f32: bf16 moves in steps of 4 at 700 pixels.
+  const auto logits = [](const Conv2d& conv, const std::vector<Tensor>& levels) {
+    std::vector<Tensor> y = conv.forward_levels(levels);
+    for (Tensor& t : y)
+      if (is_half(t.dtype())) t = ops::cast(t, DType::f32);
+    return y;
+  };
+  const auto distances = [](std::vector<Tensor> levels, const std::vector<std::unique_ptr<Scale>>& scales) {
+    for (size_t i = 0; i < levels.size(); ++i) levels[i] = scales[i]->distances(std::move(levels[i]));
+    return levels;
+  };
   PolarOutputs out;
-  for (size_t i = 0; i < pyramid.size(); ++i) {
-    const Tensor classes = class_tower_->forward(pyramid[i]);
-    // Whatever the activations are, logits and distances are f32: bf16 moves in steps of 4 at 700 pixels.
-    const auto logits = [](const Conv2d& conv, const Tensor& x) {
-      const Tensor y = conv.forward(x);
-      return is_half(y.dtype()) ? ops::cast(y, DType::f32) : y;
-    };
-    out.classes.push_back(logits(*polar_class_, classes));
-    out.centerness.push_back(logits(*polar_centerness_, classes));
-    out.rays.push_back(ray_scales_[i]->distances(logits(*polar_rays_, ray_tower_->forward(pyramid[i]))));
-    if (box_tower_)
-      out.boxes.push_back(box_scales_[i]->distances(logits(*polar_box_, box_tower_->forward(pyramid[i]))));
+  {
+    const std::vector<Tensor> classes = class_tower_->forward(pyramid);
+    out.classes = logits(*polar_class_, classes);
+    out.centerness = logits(*polar_centerness_, classes);
   }
+  out.rays = distances(logits(*polar_rays_, ray_tower_->forward(pyramid)), ray_scales_);
+  if (box_tower_) out.boxes = distances(logits(*polar_box_, box_tower_->forward(pyramid)), box_scales_);
   return out;
 }
 
@@ -129,9 +135,10 @@ PolarMask::PolarMask(const Builder& b, PolarMaskOptions o) : backbone_(std::make
 PolarOutputs PolarMask::forward(const Tensor& image, PolarTrace* trace) {
   AZ_CHECK(image.defined() && image.rank() == 4 && image.dim(3) == 3, "polarmask: image is {}, want f32 [n, h, w, 3]",
            image.str());
-  const std::vector<Tensor> stages = backbone_->forward(image);
-  const std::vector<Tensor> pyramid = neck_->forward(stages);
-  if (trace) *trace = {stages, pyramid};
+  std::vector<Tensor> stages = backbone_->forward(image, trace ? 0 : neck_->start_level());
+  if (trace) trace->stages = stages;
+  const std::vector<Tensor> pyramid = neck_->forward(std::move(stages));
+  if (trace) trace->pyramid = pyramid;
   return head_->forward(pyramid);
 }
 

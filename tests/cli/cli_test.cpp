@@ -79,6 +79,7 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "metrics",
                                              "convert",
                                              "bench",
+                                             "profile",
                                              "report",
                                              "synth",
                                              "info",
@@ -93,7 +94,9 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "bench peak",
                                              "bench kernels",
                                              "bench overhead",
-                                             "bench coco-eval"};
+                                             "bench scaling",
+                                             "bench coco-eval",
+                                             "bench loader"};
   const std::string overview = azimuth("--help").output;
   for (const std::string& command : commands) {
     CAPTURE(command);
@@ -184,10 +187,17 @@ TEST_CASE("a dtype that is none, or that does not train, is one line") {
   const char* want = "--dtype f8: want auto, f32, bf16 or f16";
   check_fails(fmt::format("train {} --dtype f8 --out {}", kTiny, out), want);
   check_fails("bench polarmask-r50 infer --dtype f8", want);
-  check_fails("bench peak --dtype f8", want);
+  check_fails("profile polarmask-r50 infer --dtype f8", want);
   const char* advice = "train with --dtype bf16";
   check_fails(fmt::format("train {} --dtype f16 --out {}", kTiny, out), advice);
   check_fails("bench polarmask-r50 train --dtype f16", advice);
+}
+
+TEST_CASE("--tf32 is the CUDA device's, and not for exact sums") {
+  check_fails(fmt::format("train {} --device cpu --tf32 --out /nowhere", kTiny),
+              "--tf32: cpu computes f32 products in f32; leave it out, or use --device cuda without --exact");
+  if (!cuda()) return;
+  check_fails("bench polarmask-r50 infer --size 32x32 --device cuda --exact --tf32", "without --exact");
 }
 
 TEST_CASE("a run trains, is evaluated, predicts and is reported; its folder is not overwritten") {

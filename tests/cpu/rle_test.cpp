@@ -55,6 +55,78 @@ TEST_CASE("rle: decoding undoes encoding, and strings undo themselves") {
   CHECK(rle_from_string(rle_to_string(extreme), 1, 1) == extreme);
 }
 
+TEST_CASE("rle: a text's totals and edges are those of its runs") {
+  for (const auto& [height, width] : {std::pair{1, 1}, {1, 31}, {33, 1}, {32, 31}, {65, 257}, {480, 64}}) {
+    for (const double density : {0.0, 0.02, 0.5, 1.0}) {
+      const auto seed = static_cast<uint64_t>(height + width);
+      for (const Mask& mask : {random_mask(height, width, density, seed), random_blocks(height, width, seed)}) {
+        const Rle rle = rle_encode(mask);
+        const std::string text = rle_to_string(rle);
+        const RunTotals totals = run_totals(text, rle.height);
+        CHECK(totals.covered == uint64_t{rle.height} * rle.width);
+        CHECK(totals.area == rle_area(rle));
+        const Box box = rle_box(rle);
+        for (size_t i = 0; i < box.size(); ++i) CHECK(static_cast<double>(totals.box[i]) == box[i]);
+        std::vector<uint32_t> edges = {77};
+        append_edges(text, edges);
+        REQUIRE(edges.front() == 77);
+        CHECK(std::vector<uint32_t>(edges.begin() + 1, edges.end()) == run_mask(rle).edges);
+      }
+    }
+  }
+  const Rle holes{10, 10, {3, 0, 0, 4, 0, 6, 0, 0, 87}};  // runs of no pixel on both sides
+  std::vector<uint32_t> edges;
+  append_edges(rle_to_string(holes), edges);
+  CHECK(edges == run_mask(holes).edges);
+  CHECK(run_totals(rle_to_string(holes), 10).area == rle_area(holes));
+  CHECK(run_totals("", 10).covered == 0);
+  CHECK_THROWS_WITH_AS(run_totals("P", 4), "the compressed runs stop within a number", Error);
+}
+
+TEST_CASE("rle: numbers of every length stand across every boundary of the reader") {
+  Rng rng(11, Purpose::test);
+  for (int i = 0; i < 300; ++i) {
+    Rle rle{1, 1, {}};
+    for (int64_t n = rng.integer(0, 90); n > 0; --n)
+      rle.counts.push_back(static_cast<uint32_t>(rng.integer(0, (int64_t{1} << rng.integer(0, 32)) - 1)));
+    const std::string text = rle_to_string(rle);
+    REQUIRE(rle_from_string(text, 1, 1) == rle);
+    for (size_t cut = 1; cut < text.size(); ++cut) {  // a part of the text: its own runs, or an error
+      const std::string part = text.substr(0, cut);
+      try {
+        const Rle some = rle_from_string(part, 1, 1);
+        REQUIRE(std::equal(some.counts.begin(), some.counts.end(), rle.counts.begin()));
+      } catch (const Error&) {
+        REQUIRE(((part.back() - 48) & 32) != 0);
+      }
+    }
+    if (text.empty()) continue;
+    std::string damaged = text;
+    damaged[static_cast<size_t>(rng.integer(0, static_cast<int64_t>(text.size()) - 1))] = '\x7f';
+    REQUIRE_THROWS_AS(rle_from_string(damaged, 1, 1), Error);
+  }
+}
+
+TEST_CASE("rle: no mask's overlap exceeds the bound from areas and boxes") {
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    const RunMask a = run_mask(rle_encode(random_blocks(30, 40, seed)));
+    Mask part = random_mask(30, 40, 0.7, seed + 100);
+    for (int y = 0; y < 30; ++y)
+      for (int x = 0; x < 40; ++x)
+        if (x < static_cast<int>(seed % 30) || y > 35 - static_cast<int>(seed % 20))
+          part.pixels[static_cast<size_t>(y * 40 + x)] = 0;
+    const RunMask b = run_mask(rle_encode(part));
+    for (const bool crowd : {false, true}) {
+      const RunView va{a.edges, a.area, a.box}, vb{b.edges, b.area, b.box};
+      CHECK(mask_iou(va, vb, crowd) == mask_iou(a, b, crowd));
+      CHECK(mask_iou_bound(va, vb, crowd) >= mask_iou(a, b, crowd));
+      CHECK(mask_iou_bound(va, va, crowd) == 1);
+    }
+  }
+  const RunView far{{}, 10, {0, 0, 5, 2}}, away{{}, 10, {6, 0, 5, 2}};
+  CHECK(mask_iou_bound(far, away, false) == 0);
+}
+
 TEST_CASE("rle: broken strings and runs are errors") {
   CHECK_THROWS_WITH_AS(rle_from_string("P", 4, 4), "the compressed runs stop within a number", Error);
   CHECK_THROWS_WITH_AS(rle_from_string("1\x1f", 4, 4),

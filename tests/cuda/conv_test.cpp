@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "cpu/conv.h"
 #include "cuda/build.h"
@@ -14,6 +15,10 @@
 #include "tensor/tensor.h"
 #include "tests/support/devices.h"
 #include "tests/support/grad_check.h"
+
+#ifdef AZ_CUDA_EMULATED
+#include "cuda/emulator/coverage.h"
+#endif
 
 #ifdef AZ_CUDA_BUILT
 using namespace az;
@@ -28,9 +33,12 @@ template <class T>
 struct Values {
   Tensor device;
   std::vector<double> wide;
-  Values(const Shape& shape, uint64_t seed) {
+  /// `skipped` elements lie before them, so that 1 makes them unaligned.
+  Values(const Shape& shape, uint64_t seed, int64_t skipped = 0) {
     const Tensor host = test::uniform(shape, -1, 1, DType::f32, test::cpu(), seed).to(dtype_of<T>);
-    device = host.to(*test::cuda());
+    device = Tensor::empty({shape.numel() + skipped}, dtype_of<T>, *test::cuda());
+    device = device.narrowed(skipped, shape.numel()).reshaped(shape);
+    device.copy_from(host.to(*test::cuda()));
     wide = host.to(DType::f64).to_vector<double>();
   }
   const T* get() const { return device.data<T>(); }
@@ -58,19 +66,23 @@ const ConvShape kShapes[] = {
     {.n = 1, .h = 13, .w = 13, .c = 8, .k = 12, .r = 3, .s = 3, .padding = 2, .dilation = 2, .groups = 4},
     {.n = 2, .h = 7, .w = 6, .c = 33, .k = 33, .r = 3, .s = 3, .stride = 2, .padding = 1, .groups = 33},
     {.n = 1, .h = 1, .w = 1, .c = 31, .k = 32},
+    {.n = 1, .h = 2, .w = 3, .c = 1, .k = 257, .r = 2, .s = 2, .padding = 1},
+    {.n = 0, .h = 4, .w = 3, .c = 2, .k = 2, .r = 3, .s = 3, .padding = 1},
 };
 
 }  // namespace
 
 TEST_CASE_TEMPLATE("weights are scaled and rounded once, whatever their row", T, float, bf16, f16, double) {
   if (!test::cuda()) return;
-  for (const int64_t k : {1, 3, 33})
-    for (const int64_t row : {1, 9, 32, 257})
+  const test::Compared compared(test::Against::reference);
+  for (const int64_t k : {0, 1, 3, 33})
+    for (const int64_t row : {1, 9, 31, 32, 257})
       for (const bool scaled : {false, true}) {
         CAPTURE(k);
         CAPTURE(row);
         CAPTURE(scaled);
-        const Values<Wide<T>> w({k, row}, 1), scale({k}, 2);
+        const test::Sizes sizes{k, row};
+        const Values<Wide<T>> w({k, row}, 1, k % 2), scale({k}, 2, row % 2);
         Tensor packed = Tensor::empty({k, row}, dtype_of<T>, gpu());
         cuda::pack_weights<T>(gpu().stream(), w.get(), scaled ? scale.get() : nullptr, packed.mutable_data<T>(), k,
                               row);
@@ -82,14 +94,17 @@ TEST_CASE_TEMPLATE("weights are scaled and rounded once, whatever their row", T,
 
 TEST_CASE_TEMPLATE("bias, residual and ReLU after the fact", T, float, bf16, f16, double) {
   if (!test::cuda()) return;
-  for (const int64_t rows : {0, 1, 33})
-    for (const int64_t k : {1, 8, 33, 256, 2056})
+  const test::Compared compared(test::Against::reference);
+  for (const int64_t rows : {0, 1, 31})
+    for (const int64_t k : {1, 8, 32, 33, 256, 257, 2056})
       for (const int present : {1, 2, 3, 4, 7}) {
         CAPTURE(rows);
         CAPTURE(k);
         CAPTURE(present);
-        const Values<T> sums({rows, k}, 1), residual({rows, k}, 2);
-        const Values<Wide<T>> bias({k}, 3);
+        const test::Sizes sizes{rows, k};
+        const int64_t skipped = present / 2 % 2;
+        const Values<T> sums({rows, k}, 1), residual({rows, k}, 2, skipped);
+        const Values<Wide<T>> bias({k}, 3, skipped);
         Tensor y = sums.device.clone();
         cuda::bias_act<T>(
             gpu().stream(),
@@ -107,12 +122,15 @@ TEST_CASE_TEMPLATE("bias, residual and ReLU after the fact", T, float, bf16, f16
 
 TEST_CASE_TEMPLATE("the plain kernels are the plain loops", T, float, bf16, f16, double) {
   if (!test::cuda()) return;
+  const test::Compared compared(test::Against::both);  // the CPU's loops, in double
   for (const ConvShape& d : kShapes) {
     CAPTURE(d.c);
     CAPTURE(d.k);
-    const Values<T> x({d.n, d.h, d.w, d.c}, 1), w({d.k, d.r, d.s, d.c / d.groups}, 2);
-    const Values<T> dy({d.n, d.oh(), d.ow(), d.k}, 3);
-    const Values<Wide<T>> bias({d.k}, 4);
+    const test::Sizes sizes{d.n, d.h, d.w, d.c, d.k};
+    const int64_t skipped = d.n % 2;
+    const Values<T> x({d.n, d.h, d.w, d.c}, 1, skipped), w({d.k, d.r, d.s, d.c / d.groups}, 2, skipped);
+    const Values<T> dy({d.n, d.oh(), d.ow(), d.k}, 3, skipped);
+    const Values<Wide<T>> bias({d.k}, 4, skipped);
     cuda::Stream& stream = gpu().stream();
 
     std::vector<double> want(dy.wide.size());
@@ -135,6 +153,44 @@ TEST_CASE_TEMPLATE("the plain kernels are the plain loops", T, float, bf16, f16,
     CHECK(worst(dw, want) <= kRounding<Wide<T>>);
   }
 }
+
+#ifdef AZ_CUDA_EMULATED
+TEST_CASE("the plain kernels' gradients are the differences of their forward pass") {
+  const cuda::emulator::GradientCheckScope checking;
+  for (const ConvShape& d : kShapes) {
+    if (d.n == 0) continue;
+    CAPTURE(d.c);
+    CAPTURE(d.k);
+    const Values<double> x({d.n, d.h, d.w, d.c}, 1), w({d.k, d.r, d.s, d.c / d.groups}, 2);
+    const Values<double> dy({d.n, d.oh(), d.ow(), d.k}, 3);
+    cuda::Stream& stream = gpu().stream();
+    // sum(y dy), with one element of x or of w moved: linear in it, so that any step will do.
+    const auto loss = [&](const Tensor& source, const Tensor& weights) {
+      Tensor y = Tensor::empty(dy.device.shape(), DType::f64, gpu());
+      cuda::conv_forward_plain<double>(stream, d, source.data<double>(), weights.data<double>(), {},
+                                       y.mutable_data<double>());
+      const auto values = y.to_vector<double>();
+      return std::inner_product(values.begin(), values.end(), dy.wide.begin(), 0.0);
+    };
+    const double before = loss(x.device, w.device);
+    Tensor dx = Tensor::empty(x.device.shape(), DType::f64, gpu()),
+           dw = Tensor::empty(w.device.shape(), DType::f64, gpu());
+    cuda::conv_backward_data_plain<double>(stream, d, dy.get(), w.get(), dx.mutable_data<double>());
+    cuda::conv_backward_weights_plain<double>(stream, d, x.get(), dy.get(), dw.mutable_data<double>());
+    const auto check = [&](const Values<double>& of, const Tensor& gradient, const auto& loss_at) {
+      const auto slopes = gradient.to_vector<double>();
+      for (size_t i = 0; i < slopes.size(); i += slopes.size() / 5 + 1) {
+        auto moved = of.wide;
+        moved[i] += 1;
+        CHECK(loss_at(Tensor::from(moved, of.device.shape(), gpu())) - before ==
+              doctest::Approx(slopes[i]).epsilon(1e-10));
+      }
+    };
+    check(x, dx, [&](const Tensor& at) { return loss(at, w.device); });
+    check(w, dw, [&](const Tensor& at) { return loss(x.device, at); });
+  }
+}
+#endif
 
 TEST_CASE_TEMPLATE("the library agrees with the plain kernels", T, float, bf16, f16, double) {
   if (!test::cuda()) return;
@@ -196,6 +252,18 @@ TEST_CASE("a captured graph replays the library's calls on what is in memory the
   in.copy_from(other.device);
   graph.replay(gpu().stream());
   CHECK(square.to_vector<float>() == want);
+}
+
+TEST_CASE("TF32 is off until it is allowed, and stays off where sums are exact") {
+  if (!test::cuda()) return;
+  for (const bool exact : {false, true}) {
+    cuda::CudaDevice device(0, exact);
+    CHECK_FALSE(device.library().tf32());
+    device.library().allow_tf32(true);
+    CHECK(device.library().tf32() == !exact);
+    device.library().allow_tf32(false);
+    CHECK_FALSE(device.library().tf32());
+  }
 }
 
 TEST_CASE("packed weights stay where they are while they change") {

@@ -63,6 +63,8 @@ void check(const Input& in) {
     CAPTURE(shape.classes);
     CAPTURE(shape.slots);
     CAPTURE(shape.limit);
+    const Compared compared(Against::cpu);
+    const Sizes sizes{shape.classes, shape.slots, shape.limit};
     Device& device = *cuda();
     std::vector<int32_t> keys;
     for (const float s : in.scores) keys.push_back(std::isnan(s) ? 0 : static_cast<int32_t>(math::order_key(s)));

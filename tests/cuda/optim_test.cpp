@@ -64,6 +64,8 @@ double difference(const Leaves& a, const Leaves& b) {
 TEST_CASE("optimisers update parameters of all sizes as the CPU does") {
   Device* device = cuda();
   if (!device) return;
+  const Compared compared(Against::cpu);
+  const Sizes sizes{0, 1, 31, 32, 33, 257};
   const std::vector<int64_t> counts = {0, 1, 31, 32, 33, 257, 8191, 8192, 8193, 16385};
   for (const OptimizerKind kind : {OptimizerKind::sgd, OptimizerKind::adam, OptimizerKind::adamw})
     for (const DType dtype : {DType::f32, DType::f64}) {

@@ -38,6 +38,8 @@ std::vector<uint8_t> by_cpu(const std::vector<float>& polygons, int count, int n
 
 void compare(const std::vector<float>& polygons, int count, int n, int vertices, bool round, int height, int width,
              int odd = 0) {
+  const Compared compared(Against::cpu);
+  const Sizes sizes{n, vertices, height, width};
   auto& device = cuda::device_of(*cuda());
   const std::vector<uint8_t> masks = by_cpu(polygons, count, n, vertices, round, height, width);
   std::vector<uint8_t> want(static_cast<size_t>(odd), 7);

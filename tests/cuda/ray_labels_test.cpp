@@ -48,6 +48,8 @@ Dense by_cpu(const Images& images, int height, int width, const cpu::LabelOption
 
 /// Checks all five outputs and returns the number of positive locations.
 int64_t compare(const Images& images, int height, int width, const cpu::LabelOptions& options) {
+  const Compared compared(Against::cpu);
+  const Sizes sizes{height, width, options.rays, images.empty() ? 0 : static_cast<int64_t>(images.back().size())};
   const Dense want = by_cpu(images, height, width, options);
   const auto plan = cuda::ray_label_plan(height, width, options);
   const auto got = cuda::ray_labels(cuda::device_of(*cuda()), plan, cuda::pack_objects(images, options));
@@ -189,6 +191,7 @@ TEST_CASE("ray labels on the device write unaligned outputs, and only those that
   Rng rng(14, Purpose::test);
   Images images(1);
   for (int i = 0; i < 9; ++i) images[0].push_back(blob(rng, 40, 56, i + 1));
+  const Compared compared(Against::cpu);
   const cpu::LabelOptions options = small_levels(LabelMode::compat, 31);
   const Dense want = by_cpu(images, 40, 56, options);
   auto& device = cuda::device_of(*cuda());
@@ -220,6 +223,24 @@ TEST_CASE("ray labels on the device write unaligned outputs, and only those that
     check(rays, want.rays);
     check(centerness, want.centerness);
   }
+}
+
+TEST_CASE("ray labels on the device: background that is to be ignored gets label -1, positives keep theirs") {
+  if (cuda() == nullptr) return;
+  Rng rng(15, Purpose::test);
+  Images images(2);
+  for (int i = 0; i < 5; ++i) images[1].push_back(blob(rng, 40, 56, i + 1));
+  const cpu::LabelOptions options = small_levels(LabelMode::compat, 36);
+  Dense want = by_cpu(images, 40, 56, options);
+  cuda::RayLabelBatch batch = cuda::pack_objects(images, options);
+  for (size_t i = 0; i < want.label.size(); ++i) {
+    batch.ignored.push_back(i % 3 == 0 ? 1 : 0);
+    if (i % 3 == 0 && want.label[i] == 0) want.label[i] = -1;
+  }
+  REQUIRE(std::ranges::count(want.label, -1) > 0);
+  const auto got = cuda::ray_labels(cuda::device_of(*cuda()), cuda::ray_label_plan(40, 56, options), batch);
+  CHECK(got.label.to_vector<int32_t>() == want.label);
+  CHECK(got.rays.to_vector<float>() == want.rays);
 }
 
 TEST_CASE("ray labels on the device equal the CPU's on the golden pictures, which give masks as run lengths") {

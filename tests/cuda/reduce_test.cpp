@@ -25,6 +25,8 @@ void check_sum_rows(Device& device, int64_t rows, int64_t columns, int64_t skipp
   CAPTURE(rows);
   CAPTURE(columns);
   CAPTURE(skipped);
+  const Compared compared(Against::reference);
+  const Sizes sizes{rows, columns};
   const Tensor x =
       uniform({rows * columns + skipped}, -1, 1, dtype_of<T>, device, 11).narrowed(skipped, rows * columns);
   Tensor y = Tensor::full({columns}, 99, dtype_of<Wide<T>>, device);
@@ -47,7 +49,8 @@ void check_sum_rows(Device& device, int64_t rows, int64_t columns, int64_t skipp
 TEST_CASE("sum_rows adds rows of every type, odd sizes and unaligned matrices") {
   Device* device = cuda();
   if (!device) return;
-  for (const int64_t rows : {0, 1, 31, 33, 257, 3001})
+  const Compared compared(Against::reference);
+  for (const int64_t rows : {0, 1, 31, 32, 33, 257, 3001})
     for (const int64_t columns : {1, 3, 8, 33, 72})
       for (const int64_t skipped : {0, 1}) {
         check_sum_rows<float>(*device, rows, columns, skipped);
@@ -63,9 +66,12 @@ TEST_CASE("sum_rows adds rows of every type, odd sizes and unaligned matrices") 
 TEST_CASE("scale_rows multiplies each row by its factor, in place too") {
   Device* device = cuda();
   if (!device) return;
+  const Compared outer(Against::reference);
   for (const int64_t rows : {0, 1, 5})
     for (const int64_t columns : {0, 1, 31, 32, 33, 257}) {
-      Tensor x = uniform({rows, columns}, -1, 1, DType::f32, *device, 12);
+      const Compared compared(Against::reference);
+      const Sizes sizes{rows, columns};
+      Tensor x = uniform({rows * columns + 1}, -1, 1, DType::f32, *device, 12).narrowed(1, rows * columns);
       const Tensor factor = uniform({rows}, -2, 2, DType::f32, *device, 13);
       const auto in = x.to_vector<float>(), f = factor.to_vector<float>();
       float* values = x.mutable_data<float>();
@@ -73,6 +79,30 @@ TEST_CASE("scale_rows multiplies each row by its factor, in place too") {
       const auto out = x.to_vector<float>();
       for (size_t i = 0; i < out.size(); ++i) CHECK(out[i] == in[i] * f[i / static_cast<size_t>(columns)]);
     }
+}
+
+TEST_CASE("scale_by, broadcast and fill take any alignment") {
+  Device* device = cuda();
+  if (!device) return;
+  const Compared compared(Against::reference);
+  cuda::Stream& stream = cuda::device_of(*device).stream();
+  for (const int64_t n : {0, 1, 31, 32, 33, 257, 5000}) {
+    CAPTURE(n);
+    const Sizes sizes{n};
+    Tensor x = uniform({n + 2}, -1, 1, DType::f32, *device, 14);
+    const Tensor factor = Tensor::full({1}, -1.5, DType::f32, *device);
+    auto want = x.to_vector<float>();
+    cuda::scale_by<float>(stream, x.data<float>() + 1, factor.data<float>(), x.mutable_data<float>() + 1, n);
+    for (size_t i = 1; i <= static_cast<size_t>(n); ++i) want[i] *= -1.5F;
+    CHECK(x.to_vector<float>() == want);
+    cuda::broadcast<float>(stream, factor.data<float>(), x.mutable_data<float>() + 1, n);
+    std::fill_n(want.begin() + 1, n, -1.5F);
+    CHECK(x.to_vector<float>() == want);
+    const float seven = 7;
+    device->fill(x.mutable_data<float>() + 1, &seven, sizeof seven, n);
+    std::fill_n(want.begin() + 1, n, 7.0F);
+    CHECK(x.to_vector<float>() == want);
+  }
 }
 
 }  // namespace az::test

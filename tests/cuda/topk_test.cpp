@@ -44,6 +44,8 @@ std::vector<int32_t> expected(const std::vector<float>& row, const std::vector<R
 void check(const std::vector<float>& values, const std::vector<Run>& runs, int rows) {
   if constexpr (cuda::kBuilt) {
     Device& device = *cuda();
+    const Compared compared(Against::cpu);
+    const Sizes sizes{runs.empty() ? 0 : runs[0].count};
     cuda::TopkRuns topk_runs;
     for (const Run& run : runs) REQUIRE(topk_runs.add(run.count, run.keep));
     REQUIRE(values.size() == static_cast<size_t>(rows * topk_runs.length()));
@@ -73,7 +75,9 @@ std::vector<float> normal(size_t count, uint64_t seed) {
 
 TEST_CASE("topk chooses and orders the largest of each run") {
   if (!cuda()) return;
+  const Compared compared(Against::cpu);
   check(normal(1, 1), {{1, 1}}, 1);
+  check({}, {}, 0);
   for (const int count : {31, 32, 33, 257, 1500})
     for (const int keep : {1, 31, 32, 33, 256}) {
       CAPTURE(count);

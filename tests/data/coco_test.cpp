@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <unistd.h>
 
@@ -194,6 +195,62 @@ TEST_CASE("coco: what is written reads back the same") {
   CHECK(boxes.detections[0].segmentation.empty());
   std::filesystem::remove(file);
   std::filesystem::remove(again);
+}
+
+TEST_CASE("coco results: a long file is the same for any number of threads, and so is its first error") {
+  const CocoDataset set = decode_coco(file_with(""), "f.json");
+  const auto escaped = [](std::string runs) {  // a backslash is one of their characters
+    for (size_t at = 0; (at = runs.find('\\', at)) != std::string::npos; at += 2) runs.insert(at, 1, '\\');
+    return runs;
+  };
+  const auto score = [](size_t i) { return "0." + std::to_string(100000 + i).substr(1); };
+  std::vector<std::string> entries;
+  for (int i = 0; i < 12000; ++i)  // more than two stretches of the reader
+    entries.push_back(fmt::format(
+        R"({{"image_id":7,"category_id":4,"note":"{} \" ] }} \\","score":{},"segmentation":{{"size":[10,20],"counts":"{}"}}}})",
+        std::string(static_cast<size_t>(i % 97) * 4, 'x'), score(static_cast<size_t>(i)),
+        escaped(
+            cpu::rle_to_string({10, 20, {static_cast<uint32_t>(i % 200), 1, static_cast<uint32_t>(199 - i % 200)}}))));
+  const auto text = [&] {
+    std::string list;
+    for (const std::string& entry : entries) list += (list.empty() ? " [" : " ,\n") + entry;
+    return list + "] ";
+  };
+  const std::string whole = text();
+  REQUIRE(whole.size() > (size_t{5} << 19));
+  for (const int threads : {1, 2, 5}) {
+    CAPTURE(threads);
+    const CocoResults results = decode_coco_results(whole, "r.json", set, threads);
+    REQUIRE(results.detections.size() == entries.size());
+    CHECK_FALSE(results.area_from_boxes);
+    bool same = true;
+    for (size_t i = 0; i < entries.size(); ++i) {
+      const CocoDetection& d = results.detections[i];
+      const auto at = static_cast<uint32_t>(i % 200);
+      same = same && d.segmentation.runs().counts == std::vector<uint32_t>{at, 1, 199 - at} &&
+             d.segmentation.runs_area() == 1 &&
+             d.bbox == cpu::Box{static_cast<double>(at / 10), static_cast<double>(at % 10), 1, 1} &&
+             d.score == std::stod(score(i));
+    }
+    CHECK(same);
+  }
+  const auto error = [&](const std::string& bad, int threads) {
+    try {
+      decode_coco_results(bad, "r.json", set, threads);
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  entries[11000] = R"({"image_id":8})";
+  entries[9000] = R"({"image_id":7,"category_id":4})";
+  for (const int threads : {1, 2, 5}) {
+    CAPTURE(threads);
+    CHECK(error(text(), threads) == "r.json: [9000].score: is missing");
+    const std::string damaged = text().substr(0, whole.size() - 2000);  // stops within an entry, behind the bad one
+    CHECK(error(damaged, threads) == "r.json: [9000].score: is missing");
+    CHECK(error(whole.substr(0, whole.size() / 2), threads).find("r.json: the file stops") == 0);
+  }
 }
 
 TEST_CASE("coco: real files") {

@@ -78,6 +78,41 @@ TEST_CASE("JPEG and PNG come back as written") {
   }
 }
 
+TEST_CASE("a JPEG is decoded at a fraction only where that still holds the wanted size") {
+  const test::TemporaryFolder folder;
+  const fs::path file = folder.path() / "a.jpg";
+  data::write_jpeg(file, ramp(101, 64), 95);
+  const data::Image whole = data::read_image(file);
+  const struct {
+    data::ImageSize wanted;
+    int divisor;
+    data::ImageSize size;
+  } cases[] = {{{}, 1, {101, 64}},       {{101, 64}, 1, {101, 64}}, {{51, 32}, 1, {101, 64}},
+               {{50, 33}, 1, {101, 64}}, {{50, 32}, 2, {51, 32}},   {{25, 16}, 4, {26, 16}},
+               {{25, 17}, 2, {51, 32}},  {{12, 8}, 8, {13, 8}},     {{1, 1}, 8, {13, 8}}};
+  for (const auto& c : cases) {
+    CAPTURE(c.wanted.width);
+    const data::ReducedImage reduced = data::read_reduced_image(file, c.wanted);
+    CHECK(reduced.original == data::ImageSize{101, 64});
+    CHECK(reduced.divisor == c.divisor);
+    REQUIRE(data::ImageSize{reduced.image.width, reduced.image.height} == c.size);
+    if (c.divisor == 1) CHECK(reduced.image.pixels == whole.pixels);
+    double difference = 0;  // a pixel of the fraction against the mean of those it stands for, within the picture
+    for (int y = 0; y < c.size.height; ++y) {
+      for (int x = 0; x < 101 / c.divisor; ++x) {
+        double mean = 0;
+        for (int i = 0; i < c.divisor * c.divisor; ++i)
+          mean += whole.at(x * c.divisor + i % c.divisor, y * c.divisor + i / c.divisor)[1];
+        mean /= c.divisor * c.divisor;
+        difference = std::max(difference, std::abs(mean - reduced.image.at(x, y)[1]));
+      }
+    }
+    CHECK(difference < 12);  // chroma is taken at another size
+  }
+  data::write_png(folder.path() / "a.png", ramp(64, 64));
+  CHECK(data::read_reduced_image(folder.path() / "a.png", {1, 1}).divisor == 1);
+}
+
 TEST_CASE("every cut of a picture file is an error that names it") {
   const test::TemporaryFolder folder;
   data::write_jpeg(folder.path() / "a.jpg", ramp(64, 48));

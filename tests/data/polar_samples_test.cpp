@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <iostream>
 
@@ -142,7 +143,7 @@ TEST_CASE("sizes of a batch may differ; labels are those of the common size") {
   int tallest = 0;
   for (int64_t i = 0; i < 6; ++i) {
     samples.push_back(data.sample(i, 0));
-    tallest = std::max(tallest, samples.back().window.height);
+    tallest = std::max(tallest, samples.back().info.placement.window.height);
   }
   const PolarBatch batch = polar_batch(samples, options, test::cpu());
   const int height = padded_size(tallest, 32);
@@ -227,7 +228,7 @@ TEST_CASE("zoom drops what it cuts away") {
   int flips = 0;
   for (int64_t epoch = 0; epoch < 60; ++epoch) {
     const PolarSample sample = data.sample(epoch % 2, epoch);
-    CHECK(sample.window.width == 128);
+    CHECK(sample.info.placement.window.width == 128);
     flips += sample.info.placement.flip ? 1 : 0;
     counts += sample.counts;
     for (size_t i = 0; i < sample.masks.size(); ++i) CHECK(sample.masks[i].count() >= 40);
@@ -296,6 +297,55 @@ TEST_CASE("coco_mini gives full batches") {
     counts += batch.counts;
   }
   CHECK(counts.learnt > 20);
+}
+
+TEST_CASE("jpeg_scale decodes large pictures at a fraction and leaves the targets alone") {
+  const test::TemporaryFolder folder;
+  Image image(601, 450);
+  for (int y = 0; y < 450; ++y)
+    for (int x = 0; x < 601; ++x) {
+      image.at(x, y)[0] = static_cast<uint8_t>(x / 3);
+      image.at(x, y)[1] = static_cast<uint8_t>(y / 2);
+      image.at(x, y)[2] = static_cast<uint8_t>((x + y) / 5);
+    }
+  write_jpeg(folder.path() / "1.jpg", image, 95);
+  CocoDataset set;
+  set.categories = {{7, "cup", ""}};
+  set.images.push_back({1, 601, 450, "1.jpg"});
+  CocoAnnotation cup;
+  cup.id = cup.image_id = 1;
+  cup.category_id = 7;
+  cup.bbox = {100, 80, 300, 200};
+  cup.area = 60000;
+  const std::vector<std::vector<double>> parts{{100, 80, 400, 80, 400, 280, 100, 280}};
+  cup.segmentation = set.segmentations.add(parts);
+  set.annotations.push_back(cup);
+  set.build_index();
+
+  PolarDataOptions options = small_options();
+  const PolarData whole(set, folder.path(), options);
+  options.jpeg_scale = true;
+  const PolarData reduced(set, folder.path(), options);
+  const int64_t index = 0;
+  CHECK(whole.sample(0, 0).picture_divisor == 1);
+  const PolarSample sample = reduced.sample(0, 0);
+  CHECK(sample.picture_divisor == 4);  // 601 x 450 to 128 x 96
+  CHECK(ImageSize{sample.picture.width, sample.picture.height} == ImageSize{151, 113});
+  const PolarBatch a = whole.batch({&index, 1}, 0, test::cpu()), b = reduced.batch({&index, 1}, 0, test::cpu());
+  CHECK(same(a.label, b.label));
+  CHECK(same(a.box, b.box));
+  CHECK(same(a.rays, b.rays));
+  CHECK(same(a.centerness, b.centerness));
+  CHECK_FALSE(same(a.image, b.image));
+  const auto pa = a.image.to_vector<float>(), pb = b.image.to_vector<float>();
+  float worst = 0;
+  for (size_t i = 0; i < pa.size(); ++i) worst = std::max(worst, std::abs(pa[i] - pb[i]));
+  CHECK(worst < 6);                           // of 255: the picture lies where it did
+  options.input.scale.scales = {{640, 480}};  // nothing to gain: the same pixels
+  const PolarData large(set, folder.path(), options);
+  options.jpeg_scale = false;
+  CHECK(same(large.batch({&index, 1}, 0, test::cpu()).image,
+             PolarData(set, folder.path(), options).batch({&index, 1}, 0, test::cpu()).image));
 }
 
 TEST_CASE("inference gets the same input without mirroring") {

@@ -1,11 +1,14 @@
 // Golden cases of SiamMask (specs/siammask.md section 18): which function runs which kind.
-#include <array>
+#include <vector>
 
 #include "tests/golden_runner/siammask/kinds.h"
 
 int main() {
   namespace sm = az::golden::siammask;
   using az::golden::Kind;
-  const std::array kinds = {Kind{"forward", sm::run_forward}, Kind{"xcorr", sm::run_xcorr}, Kind{"losses", sm::run_losses}, Kind{"train", sm::run_train}};
+  std::vector<Kind> kinds = {{"forward", sm::run_forward}, {"xcorr", sm::run_xcorr}, {"losses", sm::run_losses}, {"train", sm::run_train}};
+  for (const char* later : {"anchors", "augment_geometry", "crop511", "lr", "rotated_rect", "subwindow",
+                            "targets", "track_sequence", "tracker_step", "vos_meter"})
+    kinds.push_back({later, [](const auto&, auto&) { throw az::golden::Pending("SiamMask's training and tracker"); }});
   return az::golden::run("siammask", kinds);
 }

@@ -9,6 +9,7 @@
 #include "models/config.h"
 #include "models/polarmask/config.h"
 #include "tensor/error.h"
+#include "tensor/safetensors.h"
 #include "tests/support/devices.h"
 #include "tests/support/shell.h"
 
@@ -126,6 +127,24 @@ TEST_CASE("the head's biases and scales start where the specification says") {
     for (const float v : state.at(name).to_vector<float>()) REQUIRE(v == 0);
   CHECK(state.at("bbox_head.scales_bbox.0.scale").item() == 1);
   CHECK(state.at("bbox_head.scales_mask.4.scale").item() == 1);
+}
+
+TEST_CASE("a checkpoint of f16 or bf16 loads into f32 parameters, value for value") {
+  models::PolarMaskConfig config = read_config("tiny.toml");
+  config.model.head.classes = 2;
+  models::PolarMask network({test::cpu(), 3}, config.model);
+  for (const DType half : {DType::f16, DType::bf16}) {
+    StateDict narrow;
+    for (const auto& [name, t] : nn::state_dict(network)) narrow[name] = t.dtype() == DType::f32 ? t.to(half) : t;
+    const StateDict file = decode_safetensors(encode_safetensors(narrow), "half.safetensors", test::cpu());
+    models::PolarMask other({test::cpu(), 4}, config.model);
+    CHECK(nn::load_state_dict(other, file).missing.empty());
+    for (const auto& [name, t] : nn::state_dict(other)) {
+      CAPTURE(name);
+      REQUIRE(t.dtype() != half);
+      REQUIRE(t.to(DType::f64).to_vector<double>() == narrow.at(name).to(DType::f64).to_vector<double>());
+    }
+  }
 }
 
 TEST_CASE("loading names what is missing, unknown or of another shape") {

@@ -113,6 +113,8 @@ void check_equal(const pm::Detections& found, const pm::Detections& want) {
 
 void check(const Outputs& outputs, const pm::PostprocessOptions& options, bool boxes = true, size_t at_least = 1) {
   if (!test::cuda()) return;
+  const test::Compared compared(test::Against::cpu);
+  const test::Sizes sizes{outputs.images, outputs.classes, outputs.rays, options.max_per_image};
   Device& device = *test::cuda();
   pm::DevicePostprocess post(options, outputs.strides(), outputs.images, device);
   const auto pictures = geometries(outputs.images);
@@ -159,6 +161,19 @@ TEST_CASE("the device without boxes, with other rays, without a limit on candida
   check(outputs, o, true, 0);
   o.max_per_image = -1;
   check(outputs, o, true, 0);
+}
+
+TEST_CASE("the device finds the CPU's detections at odd numbers of rays, classes, candidates and detections") {
+  if (!test::cuda()) return;
+  const test::Compared compared(test::Against::cpu);
+  for (const int count : {0, 1, 31, 32, 33, 257}) {
+    CAPTURE(count);
+    const Outputs outputs(1, count == 33 ? 33 : 2, std::max(3, count), 43, 0.1);
+    pm::PostprocessOptions o = options_for(outputs);
+    o.nms_pre = std::max(1, count);
+    o.max_per_image = count;
+    for (const bool boxes : {true, false}) check(outputs, o, boxes, 0);
+  }
 }
 
 TEST_CASE("the device finds nothing where there is nothing, everything where all scores are equal") {

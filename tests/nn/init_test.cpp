@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "nn/layers.h"
 #include "nn/module.h"
 #include "tests/support/devices.h"
 
@@ -58,4 +59,14 @@ TEST_CASE("initial values follow seed and name, and nothing else") {
   CHECK(make(1, "a") == make(1, "a"));
   CHECK(make(1, "a") != make(2, "a"));
   CHECK(make(1, "a") != make(1, "b"));
+}
+
+TEST_CASE("a blank network has its shapes and is loaded whole") {
+  const nn::Builder blank{test::cpu(), 5, /*blank=*/true};
+  CHECK(nn::init_conv(blank, "a", nn::Init::he_normal, 4, 3, 2, 1).shape() == Shape{4, 3, 3, 2});
+  nn::Conv2d from({test::cpu(), 5}, "conv", {.in = 6, .out = 4, .groups = 2, .bias = true});
+  nn::Conv2d to(blank, "conv", {.in = 6, .out = 4, .groups = 2, .bias = true});
+  CHECK(nn::state_shapes(to) == std::map<std::string, Shape>{{"weight", {4, 3, 3, 3}}, {"bias", {4}}});
+  CHECK(nn::load_state_dict(to, nn::state_dict(from)).missing.empty());
+  CHECK(to.weight().to_vector<float>() == from.weight().to_vector<float>());
 }

@@ -83,7 +83,7 @@ double worst(const Tensor& got, const Tensor& want) {
 }  // namespace
 
 TEST_CASE("convolution and its gradients agree with the plain double twin") {
-  for (Device* dev : test::devices())
+  for (Device* dev : test::devices(test::Against::both))  // the CPU's plain loops, in double
     for (const Case& t : kCases)
       for (const bool full : {false, true}) {
         CAPTURE(dev->name());
@@ -160,6 +160,50 @@ TEST_CASE("convolution passes the gradient check") {
     }
 }
 
+TEST_CASE("levels that share weights give what each gives alone, and so do their gradients") {
+  // 3x3 by Winograd with the small ones taken along, 3x3 to few outputs, 1x1, and one that only oneDNN does.
+  for (const Case& t : {Case{1, 0, 0, 24, 33, 3, 3, {1, 1, 1, 1}}, Case{2, 0, 0, 64, 3, 3, 3, {1, 1, 1, 1}},
+                        Case{2, 0, 0, 20, 40, 1, 1, {1, 0, 1, 1}}, Case{1, 0, 0, 16, 16, 3, 3, {2, 1, 1, 1}}})
+    for (Device* dev : test::devices()) {
+      std::vector<Tensor> maps, weights;
+      for (const auto& [h, w] : {std::pair{25, 31}, std::pair{13, 16}, std::pair{3, 4}})
+        maps.push_back(test::uniform({t.n, h, w, t.c}, -1, 1, DType::f32, test::cpu(), 1).to(*dev));
+      const Tensor w = test::uniform({t.k, t.r, t.s, t.c}, -1, 1, DType::f32, test::cpu(), 2).to(*dev);
+      const ops::Epilogue e{.scale = test::uniform({t.k}, 0.5, 1.5, DType::f32, test::cpu(), 3).to(*dev),
+                            .bias = test::uniform({t.k}, -1, 1, DType::f32, test::cpu(), 4).to(*dev),
+                            .relu = false};
+      const auto results = [&](bool together) {
+        std::vector<Tensor> x, leaves = {w.detached().clone(), e.bias.detached().clone()};
+        for (const Tensor& map : maps) x.push_back(map.detached().clone());
+        for (Tensor& leaf : leaves) autograd::set_requires_grad(leaf, true);
+        for (Tensor& map : x) autograd::set_requires_grad(map, true);
+        const ops::Epilogue after{.scale = e.scale, .bias = leaves[1], .relu = e.relu};
+        std::vector<Tensor> y;
+        if (together)
+          y = ops::conv2d_levels(x, leaves[0], t.options, after);
+        else
+          for (const Tensor& map : x) y.push_back(ops::conv2d(map, leaves[0], t.options, after));
+        for (const Tensor& level : y) autograd::backward(ops::weighted_sum(level, upstream(level).to(*dev)));
+        std::vector<Tensor> all = y;
+        for (const auto& group : {x, leaves})
+          for (const Tensor& leaf : group) all.push_back(autograd::grad(leaf));
+        return all;
+      };
+      const auto got = results(true), want = results(false);
+      REQUIRE(got.size() == want.size());
+      for (size_t i = 0; i < got.size(); ++i) {
+        CAPTURE(i);
+        CHECK(got[i].shape() == want[i].shape());
+        CHECK(worst(got[i].to(test::cpu()), want[i].to(test::cpu()).to(DType::f64)) < 1e-5);
+      }
+    }
+  const Tensor x = Tensor::zeros({1, 4, 4, 2}, DType::f32, test::cpu()),
+               w = Tensor::zeros({3, 1, 1, 2}, DType::f32, test::cpu());
+  CHECK_THROWS_WITH_AS(ops::conv2d_levels({}, w), "conv2d_levels: 0 maps; want one or more, and no residual", Error);
+  CHECK_THROWS_WITH_AS(ops::conv2d_levels({x, x}, w, {}, {.residual = x}),
+                       "conv2d_levels: 2 maps and a residual; want one or more, and no residual", Error);
+}
+
 TEST_CASE("a narrowed picture and an empty batch") {
   for (Device* dev : test::devices())
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
@@ -188,6 +232,35 @@ TEST_CASE("packed weights follow an edit of the weights") {
       in.w.copy_from(Tensor::from(edited, in.w.shape(), *dev));
       CHECK(run() != before);
     }
+}
+
+TEST_CASE("levels that share a weight add its gradients up, step after step") {
+  // The sizes of a tower: Winograd's at first, direct convolution's where the maps are small.
+  const std::vector<std::pair<int64_t, int64_t>> sizes = {{17, 21}, {9, 11}, {3, 2}};
+  for (Device* dev : test::devices()) {
+    CAPTURE(dev->name());
+    const auto gradient = [&](DType dtype, Device& device, const Tensor& values) {
+      Tensor w = values.to(dtype).to(device);
+      autograd::set_requires_grad(w, true);
+      for (size_t i = 0; i < sizes.size(); ++i) {
+        const Shape shape{2, sizes[i].first, sizes[i].second, 20};
+        Tensor x = test::uniform(shape, -1, 1, DType::f32, test::cpu(), i).to(dtype).to(device);
+        autograd::set_requires_grad(x, true);
+        Tensor y = ops::conv2d(x, w, {.padding = 1}, {.relu = true});
+        y = ops::conv2d(y, w, {.padding = 1}, {.residual = y, .relu = true});
+        const Tensor weights = test::uniform(y.shape(), -1, 1, DType::f32, test::cpu(), 7).to(dtype).to(device);
+        autograd::backward(ops::weighted_sum(y, weights));
+      }
+      return autograd::grad(w);
+    };
+    Tensor values = test::uniform({20, 3, 3, 20}, -0.1, 0.1, DType::f32, test::cpu(), 3);
+    for (int step = 0; step < 2; ++step) {
+      const Tensor got = gradient(DType::f32, *dev, values);
+      // Sums of up to 714 positions, of an activation that is itself a sum of 180 products.
+      CHECK(worst(got, gradient(DType::f64, test::cpu(), values)) < 1e-5);
+      values.mutable_data<float>()[0] += 0.01F;
+    }
+  }
 }
 
 TEST_CASE("convolution's messages name the shapes") {

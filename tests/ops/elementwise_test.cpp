@@ -25,9 +25,10 @@ std::vector<double> host(const Tensor& t) { return t.to(DType::f64).to_vector<do
 /// Values of an op at odd lengths, aligned and not, and its gradients in double.
 template <class Op, class F>
 void check_map(Op op, F reference, double tolerance, DType dtype = DType::f32) {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const int64_t n : kLengths)
       for (const int64_t skipped : {0, 1}) {
+        const test::Sizes sizes{n};
         CAPTURE(n);
         CAPTURE(skipped);
         const Tensor x = test::uniform({n + skipped}, -6, 6, dtype, *device).narrowed(skipped, n);
@@ -50,7 +51,7 @@ void check_map(Op op, F reference, double tolerance, DType dtype = DType::f32) {
 /// Gradient of sum(op(x) * w) with respect to x, w and x drawn.
 template <class Op>
 std::vector<double> gradient_of(Op op, int64_t n, DType dtype, Device& device) {
-  Tensor x = test::uniform({n}, -2, 2, dtype, device, 5);
+  Tensor x = test::uniform({n + 1}, -2, 2, dtype, device, 5).narrowed(1, n);  // not aligned
   autograd::set_requires_grad(x, true);
   const Tensor y = ops::cast(op(x), DType::f32);
   autograd::backward(ops::weighted_sum(y, test::uniform({n}, -1, 1, DType::f32, device, 6)));
@@ -106,16 +107,17 @@ TEST_CASE("f16 overflows to infinity and keeps its subnormals on every device") 
 
 TEST_CASE("gradients of every type are the same on all devices") {
   for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::f64})
-    for (Device* device : test::devices()) {
-      CHECK(gradient_of(kRelu, 257, dtype, *device) == gradient_of(kRelu, 257, dtype, test::cpu()));
-      CHECK(gradient_of(kScale, 257, dtype, *device) == gradient_of(kScale, 257, dtype, test::cpu()));
-      CHECK(gradient_of(kAdd, 257, dtype, *device) == gradient_of(kAdd, 257, dtype, test::cpu()));
-      const auto got = gradient_of(kSigmoid, 257, dtype, *device),
-                 want = gradient_of(kSigmoid, 257, dtype, test::cpu());
-      // The two devices' expf differ by 2 ulp, which may turn one rounding to 16 bits.
-      for (size_t i = 0; i < got.size(); ++i)
-        CHECK(std::abs(got[i] - want[i]) < (is_half(dtype) ? half_step(dtype) : 1e-6));
-    }
+    for (Device* device : test::devices(test::Against::cpu))
+      for (const int64_t n : {0, 1, 31, 32, 33, 257}) {
+        const test::Sizes sizes{n};
+        CHECK(gradient_of(kRelu, n, dtype, *device) == gradient_of(kRelu, n, dtype, test::cpu()));
+        CHECK(gradient_of(kScale, n, dtype, *device) == gradient_of(kScale, n, dtype, test::cpu()));
+        CHECK(gradient_of(kAdd, n, dtype, *device) == gradient_of(kAdd, n, dtype, test::cpu()));
+        const auto got = gradient_of(kSigmoid, n, dtype, *device), want = gradient_of(kSigmoid, n, dtype, test::cpu());
+        // The two devices' expf differ by 2 ulp, which may turn one rounding to 16 bits.
+        const double off = is_half(dtype) ? half_step(dtype) : 1e-6;
+        for (size_t i = 0; i < got.size(); ++i) CHECK(std::abs(got[i] - want[i]) < off);
+      }
 }
 
 TEST_CASE("add, exp_scaled, reshape, narrow and concat_levels have the right gradients") {
@@ -142,8 +144,9 @@ TEST_CASE("add, exp_scaled, reshape, narrow and concat_levels have the right gra
 
 TEST_CASE("exp_scaled and its scale's gradient follow their formulas at odd lengths") {
   constexpr double kLimit = 2.5;
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const int64_t n : kLengths) {
+      const test::Sizes sizes{n};
       CAPTURE(n);
       Tensor x = test::uniform({n + 1}, -3, 3, DType::f32, *device, 8).narrowed(1, n);
       Tensor s = Tensor::full({1}, 1.25, DType::f32, *device);
@@ -166,9 +169,50 @@ TEST_CASE("exp_scaled and its scale's gradient follow their formulas at odd leng
     }
 }
 
+TEST_CASE("exp_scaled agrees between devices, forward and backward") {
+  const auto run = [](Device& device, int64_t n, DType dtype) {
+    Tensor x = test::uniform({n + 1}, -3, 3, dtype, device, 8).narrowed(1, n);
+    Tensor s = Tensor::full({1}, 1.25, dtype, device);
+    autograd::set_requires_grad(x, true);
+    autograd::set_requires_grad(s, true);
+    const Tensor y = ops::exp_scaled(x, s, 2.5);
+    autograd::backward(ops::weighted_sum(y, test::uniform({n}, -1, 1, dtype, device, 9)));
+    return std::vector{host(y), host(autograd::grad(x)), host(autograd::grad(s))};
+  };
+  for (Device* device : test::devices(test::Against::cpu))
+    for (const DType dtype : {DType::f32, DType::f64})
+      for (const int64_t n : kLengths) {
+        CAPTURE(n);
+        const test::Sizes sizes{n};
+        const auto got = run(*device, n, dtype), want = run(test::cpu(), n, dtype);
+        // The devices' exponentials differ by 2 ulp, and ds is a sum of n terms below 40.
+        const double off = dtype == DType::f32 ? 5e-7 : 1e-14;
+        for (size_t i = 0; i < got.size(); ++i)
+          for (size_t e = 0; e < got[i].size(); ++e)
+            CHECK(std::abs(got[i][e] - want[i][e]) <= off * std::max(i == 2 ? double(n) : 1.0, std::abs(want[i][e])));
+      }
+}
+
+TEST_CASE("concat_levels and its gradient agree between devices at odd sizes") {
+  const auto run = [](Device& device, int64_t n) {
+    std::vector<Tensor> levels{test::uniform({2, 1, 1, n}, -1, 1, DType::f32, device, 1),
+                               test::uniform({2, 2, 3, n}, -1, 1, DType::f32, device, 2)};
+    for (Tensor& x : levels) autograd::set_requires_grad(x, true);
+    const Tensor joined = ops::concat_levels(levels);
+    autograd::backward(ops::weighted_sum(joined, test::uniform(joined.shape(), -1, 1, DType::f32, device, 3)));
+    return std::vector{host(joined), host(autograd::grad(levels[0])), host(autograd::grad(levels[1]))};
+  };
+  for (Device* device : test::devices(test::Against::cpu))
+    for (const int64_t n : {0, 1, 31, 32, 33, 257}) {
+      CAPTURE(n);
+      const test::Sizes sizes{n};
+      CHECK(run(*device, n) == run(test::cpu(), n));
+    }
+}
+
 TEST_CASE("concat_levels joins levels of any type image by image, and hands each its gradient") {
   const std::vector<Shape> shapes = {{3, 5, 7, 3}, {3, 1, 2, 3}, {3, 0, 4, 3}, {3, 1, 1, 3}};
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::f64, DType::i32, DType::u8}) {
       std::vector<Tensor> levels;
       std::vector<double> want;
@@ -183,7 +227,7 @@ TEST_CASE("concat_levels joins levels of any type image by image, and hands each
         }
       CHECK(host(ops::concat_levels(levels)) == want);
     }
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       std::vector<Tensor> levels;
       for (const Shape& s : shapes) levels.push_back(test::uniform(s, -1, 1, dtype, *device));
@@ -191,14 +235,18 @@ TEST_CASE("concat_levels joins levels of any type image by image, and hands each
       const Tensor joined = ops::concat_levels(levels);
       const Tensor w = test::uniform(joined.shape(), -1, 1, dtype, *device, 3);
       autograd::backward(ops::weighted_sum(ops::cast(joined, DType::f32), ops::cast(w, DType::f32)));
-      std::vector<Tensor> gradients;
-      for (const Tensor& x : levels) gradients.push_back(autograd::grad(x));
-      CHECK(host(ops::concat_levels(gradients)) == host(w));
+      std::vector<double> gradients;  // image by image, as they were joined
+      for (int64_t n = 0; n < 3; ++n)
+        for (const Tensor& x : levels) {
+          const auto v = host(autograd::grad(x).narrowed(n, 1));
+          gradients.insert(gradients.end(), v.begin(), v.end());
+        }
+      CHECK(gradients == host(w));
     }
 }
 
 TEST_CASE("a tensor used twice gets the sum of its gradients, and a leaf's gradients add up") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::f64}) {
       Tensor x = Tensor::full({257}, 3.0, dtype, *device);
       autograd::set_requires_grad(x, true);
@@ -208,6 +256,23 @@ TEST_CASE("a tensor used twice gets the sum of its gradients, and a leaf's gradi
       autograd::backward(loss());
       CHECK(host(autograd::grad(x)) == std::vector<double>(257, 8.0));
     }
+}
+
+TEST_CASE("a gradient that somebody holds is not written to") {
+  for (Device* device : test::devices()) {
+    Tensor x = Tensor::full({5}, 3.0, DType::f32, *device);
+    autograd::set_requires_grad(x, true);
+    autograd::backward(ops::sum(ops::scale(x, 2)));
+    const Tensor held = autograd::grad(x);
+    autograd::backward(ops::sum(ops::scale(x, 3)));
+    CHECK(host(held) == std::vector<double>(5, 2.0));
+    CHECK(host(autograd::grad(x)) == std::vector<double>(5, 5.0));
+    // One gradient for two branches, each of which goes on adding to it.
+    autograd::clear_grad(x);
+    const Tensor a = ops::scale(x, 2), b = ops::scale(x, 3), both = ops::add(a, b);
+    autograd::backward(ops::sum(ops::add(both, ops::add(ops::scale(a, 10), ops::scale(b, 100)))));
+    CHECK(host(autograd::grad(x)) == std::vector<double>(5, 11.0 * 2 + 101.0 * 3));
+  }
 }
 
 TEST_CASE("an edit in place between forward and backward is an error") {
@@ -248,10 +313,12 @@ TEST_CASE("no_grad records nothing, and a step's memory is the same the second t
 }
 
 TEST_CASE("Tensor::full fills every type") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::f64, DType::i32, DType::i64, DType::u8})
-      for (const int64_t n : {0, 1, 33, 4097})
+      for (const int64_t n : {0, 1, 31, 32, 33, 257, 4097}) {
+        const test::Sizes sizes{n};
         CHECK(host(Tensor::full({n}, 7, dtype, *device)) == std::vector<double>(static_cast<size_t>(n), 7.0));
+      }
 }
 
 TEST_CASE("messages name the op and the shapes") {
@@ -266,7 +333,7 @@ TEST_CASE("messages name the op and the shapes") {
 }
 
 TEST_CASE("count_up counts in place") {
-  for (Device* device : test::devices()) {
+  for (Device* device : test::devices(test::Against::both)) {  // the CPU counts the same in its turn
     CAPTURE(device->name());
     Tensor counter = Tensor::zeros(Shape{}, DType::i64, *device);
     const uint64_t version = counter.version();

@@ -99,9 +99,10 @@ std::vector<Tensor> gradients(std::vector<Tensor> leaves, const std::function<Te
 }  // namespace
 
 TEST_CASE("group_norm agrees with its formula, and its gradient with differences") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const Case& k : kCases)
       for (const bool relu : {false, true}) {
+        const test::Sizes sizes{k.n, k.h, k.w, k.c};
         CAPTURE(device->name());
         CAPTURE(k.c);
         CAPTURE(k.groups);
@@ -134,9 +135,10 @@ TEST_CASE("group_norm keeps its precision when the mean is far above the spread"
 }
 
 TEST_CASE("batch_norm in training: formula, running statistics, gradients with and without a residual") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const Case& k : kCases) {
       if (k.n * k.h * k.w < 2) continue;
+      const test::Sizes sizes{k.n, k.h, k.w, k.c};
       CAPTURE(device->name());
       CAPTURE(k.c);
       const Inputs in = inputs(k, DType::f32, *device);
@@ -176,10 +178,11 @@ TEST_CASE("batch_norm in training: formula, running statistics, gradients with a
 }
 
 TEST_CASE("batch_norm in evaluation uses the running statistics, and frozen_norm is the same map") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const Case& k : kCases)
       for (const bool relu : {false, true})
         for (const bool with_residual : {false, true}) {
+          const test::Sizes sizes{k.n, k.h, k.w, k.c};
           CAPTURE(device->name());
           CAPTURE(k.c);
           const Inputs in = inputs(k, DType::f64, *device);
@@ -241,12 +244,13 @@ TEST_CASE("norms agree between devices, from unaligned maps too, and in 16 bits 
     return Inputs{aligned ? in.x.clone() : shifted(in.x), in.weight.clone(), in.bias.clone(),
                   aligned ? in.residual.clone() : shifted(in.residual)};
   };
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::cpu))
     for (const Case& k : kCases)
       for (const DType dtype : {DType::f32, DType::bf16, DType::f16})
         for (const bool relu : {false, true})
           for (const bool aligned : {true, false}) {
             if (k.n * k.h * k.w < 2 || (!relu && !aligned)) continue;
+            const test::Sizes sizes{k.n, k.h, k.w, k.c};
             CAPTURE(device->name());
             CAPTURE(k.c);
             CAPTURE(relu);

@@ -17,7 +17,7 @@ namespace {
 
 using Values = std::vector<double>;
 
-const std::vector<int64_t> kRows = {0, 1, 31, 32, 257};
+const std::vector<int64_t> kRows = {0, 1, 31, 32, 33, 257};
 
 /// Every third row is background; with `none`, all are.
 std::vector<int32_t> labels_of(int64_t rows, bool none = false) {
@@ -101,10 +101,11 @@ Values gradient(Tensor x, const F& loss) {
 }  // namespace
 
 TEST_CASE("polar centerness is sqrt(shortest / longest) of the rows with a label") {
-  for (Device* device : test::devices()) {
+  for (Device* device : test::devices(test::Against::reference)) {
     CAPTURE(device->name());
     for (const int64_t rows : kRows)
       for (const int64_t rays : {1, 4, 36, 37}) {
+        const test::Sizes sizes{rows, rays};
         const Tensor d = random(*device, {rows, rays}, 1e-6, 90, 3);
         const auto labels = labels_of(rows);
         const auto got = ops::polar_centerness(d, tensor_of(labels, *device)).to_vector<double>();
@@ -120,11 +121,12 @@ TEST_CASE("polar centerness is sqrt(shortest / longest) of the rows with a label
 }
 
 TEST_CASE("polar IoU losses agree with their formulas and their own differences") {
-  for (Device* device : test::devices()) {
+  for (Device* device : test::devices(test::Against::reference)) {
     CAPTURE(device->name());
     for (const auto kind : {ops::PolarIou::v1, ops::PolarIou::v2, ops::PolarIou::v3})
       for (const int64_t rows : kRows)
         for (const int64_t rays : {1, 4, 36, 37}) {
+          const test::Sizes sizes{rows, rays};
           CAPTURE(static_cast<int>(kind));
           CAPTURE(rows);
           CAPTURE(rays);
@@ -143,10 +145,11 @@ TEST_CASE("polar IoU losses agree with their formulas and their own differences"
 }
 
 TEST_CASE("box IoU loss agrees with its formula and its own differences") {
-  for (Device* device : test::devices()) {
+  for (Device* device : test::devices(test::Against::reference)) {
     CAPTURE(device->name());
     for (const int64_t images : {1, 2})
       for (const int64_t rows : kRows) {
+        const test::Sizes sizes{rows};
         const int64_t l = std::max<int64_t>(rows, 1);
         const std::vector<Tensor> in = {
             random(*device, {rows * images, 4}, 1, 60, 3), random(*device, {rows * images, 4}, 1, 60, 4),
@@ -179,10 +182,11 @@ TEST_CASE("boxes that do not meet cost -log(1e-6) and have no gradient") {
 }
 
 TEST_CASE("centerness cross-entropy agrees with its formula and its own differences") {
-  for (Device* device : test::devices()) {
+  for (Device* device : test::devices(test::Against::reference)) {
     CAPTURE(device->name());
     for (const int64_t rows : kRows)
       for (const bool column : {false, true}) {
+        const test::Sizes sizes{rows};
         const Shape shape = column ? Shape{rows, 1} : Shape{rows};
         const std::vector<Tensor> in = {random(*device, shape, -8, 8, 3), random(*device, {rows}, 0, 1, 4)};
         const auto labels = labels_of(rows);
@@ -275,7 +279,7 @@ TEST_CASE("a row of weight 0 does not spoil the loss, a NaN elsewhere does") {
 }
 
 TEST_CASE("devices agree in losses, gradients and centerness, whatever the first row") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::cpu))
     for (const int64_t begin : {0, 1}) {
       CAPTURE(device->name());
       const int64_t rows = 70, count = 69;  // three groups of 32 rows, of which the second has no positive one

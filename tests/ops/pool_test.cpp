@@ -85,10 +85,11 @@ double ordinal(size_t i) { return static_cast<double>(i + 1); }
 }  // namespace
 
 TEST_CASE("max_pool takes the largest value, and its gradient goes to the first of equal ones") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const Case& k : kCases)
       for (const DType dtype : {DType::f32, DType::f64})
         for (const bool ties : {false, true}) {
+          const test::Sizes sizes{k.n, k.h, k.w, k.c};
           CAPTURE(device->name());
           CAPTURE(k.c);
           CAPTURE(k.kernel);
@@ -111,9 +112,10 @@ TEST_CASE("max_pool takes the largest value, and its gradient goes to the first 
 
 TEST_CASE_TEMPLATE("max_pool in 16 bits is the f32 op on the rounded input, rounded", T, bf16, f16) {
   const auto gradient = [](size_t i) { return doubles(test::uniform({1}, -1, 1, dtype_of<T>, test::cpu(), i))[0]; };
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::cpu))
     for (const Case& k : kCases)
       for (const bool aligned : {true, false}) {
+        const test::Sizes sizes{k.n, k.h, k.w, k.c};
         CAPTURE(device->name());
         CAPTURE(k.c);
         const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -3, 3, dtype_of<T>, *device);

@@ -71,12 +71,13 @@ Run run(Tensor x, const Case& k) {
 }  // namespace
 
 TEST_CASE("windows copy what lies on the map, and every pixel takes the gradients of the windows that hold it") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const Case& k : kCases)
       for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::f64})
         for (const bool aligned : {true, false}) {
           CAPTURE(device->name());
           CAPTURE(k.c);
+          const test::Sizes sizes{k.h, k.w, k.c, static_cast<int64_t>(k.places.size())};
           const Tensor x = test::uniform({k.n, k.h, k.w, k.c}, -3, 3, dtype, *device);
           const std::vector<double> values = doubles(x);
           std::vector<double> y(k.places.size() / 3 * static_cast<size_t>(k.window_h * k.window_w * k.c));
@@ -89,6 +90,19 @@ TEST_CASE("windows copy what lies on the map, and every pixel takes the gradient
           CHECK(got.y == y);
           CHECK(got.dx == dx);
         }
+}
+
+TEST_CASE("windows have the same bits on every device, and so have their gradients") {
+  for (Device* device : test::devices(test::Against::cpu))
+    for (const Case& k : kCases) {
+      CAPTURE(k.c);
+      const test::Sizes sizes{k.h, k.w, k.c, static_cast<int64_t>(k.places.size())};
+      const Shape shape{k.n, k.h, k.w, k.c};
+      const Run got = run(test::uniform(shape, -3, 3, DType::f32, *device), k);
+      const Run want = run(test::uniform(shape, -3, 3, DType::f32, test::cpu()), k);
+      CHECK(got.y == want.y);
+      CHECK(got.dx == want.dx);
+    }
 }
 
 TEST_CASE("windows and crop have right gradients by differences") {
@@ -137,9 +151,11 @@ TEST_CASE("add_bias adds to every pixel; its gradients are dy and the sums over 
       const std::vector<double> b = doubles(bias);
       for (size_t i = 0; i < want.size(); ++i) want[i] += b[i % b.size()];
       CHECK(doubles(ops::add_bias(x, bias)) == want);
-      const Tensor half = x.to(DType::bf16);
-      const Tensor in_f32 = ops::add_bias(half.to(DType::f32), bias.to(DType::f32));
-      CHECK(doubles(ops::add_bias(half, bias.to(DType::f32))) == doubles(in_f32.to(DType::bf16)));
+      for (const DType dtype : {DType::bf16, DType::f16}) {
+        const Tensor half = x.to(dtype);
+        const Tensor in_f32 = ops::add_bias(half.to(DType::f32), bias.to(DType::f32));
+        CHECK(doubles(ops::add_bias(half, bias.to(DType::f32))) == doubles(in_f32.to(dtype)));
+      }
     }
 }
 

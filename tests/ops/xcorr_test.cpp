@@ -25,7 +25,8 @@ struct Case {
 const std::vector<Case> kCases = {{1, 1, 9, 9, 5, 5, 33},   {2, 2, 7, 12, 5, 5, 7},  {3, 1, 6, 5, 5, 5, 5},
                                   {1, 1, 13, 8, 7, 7, 31},  {2, 2, 7, 7, 7, 7, 32},  {2, 1, 8, 13, 6, 6, 17},
                                   {1, 1, 12, 11, 4, 4, 64}, {2, 2, 7, 6, 3, 2, 3},   {2, 1, 4, 17, 1, 9, 5},
-                                  {2, 2, 1, 1, 1, 1, 257},  {1, 1, 5, 31, 5, 1, 16}, {0, 1, 6, 6, 5, 5, 8}};
+                                  {2, 2, 1, 1, 1, 1, 257},  {1, 1, 5, 31, 5, 1, 16}, {0, 1, 6, 6, 5, 5, 8},
+                                  {1, 1, 6, 7, 5, 5, 257}};
 
 struct Reference {
   Values y, dsearch, dkernel;
@@ -81,9 +82,10 @@ void check_close(const Values& got, const Values& want, double relative, double 
 }  // namespace
 
 TEST_CASE("cross-correlation and its gradients agree with their formulas") {
-  for (Device* device : test::devices())
+  for (Device* device : test::devices(test::Against::reference))
     for (const Case& k : kCases)
       for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
+        const test::Sizes sizes{k.n, k.h, k.w, k.c};
         CAPTURE(device->name());
         CAPTURE(k.kh);
         CAPTURE(k.c);
@@ -101,6 +103,22 @@ TEST_CASE("cross-correlation and its gradients agree with their formulas") {
       }
 }
 
+TEST_CASE("cross-correlation and its gradients agree between devices") {
+  for (Device* device : test::devices(test::Against::cpu))
+    for (const Case& k : kCases)
+      for (const DType dtype : {DType::f32, DType::f64}) {
+        const test::Sizes sizes{k.n, k.h, k.w, k.c};
+        CAPTURE(device->name());
+        CAPTURE(k.kh);
+        CAPTURE(k.c);
+        const Reference got = run(inputs(k, dtype, *device)), want = run(inputs(k, dtype, test::cpu()));
+        const double absolute = dtype == DType::f64 ? 1e-13 : 5e-6;  // as above
+        check_close(got.y, want.y, 0, absolute);
+        check_close(got.dsearch, want.dsearch, 0, absolute);
+        check_close(got.dkernel, want.dkernel, 0, absolute);
+      }
+}
+
 TEST_CASE("gradients of the cross-correlation agree with differences") {
   for (Device* device : test::devices())
     for (const Case& k : {Case{2, 2, 7, 8, 5, 5, 3}, Case{2, 1, 8, 7, 7, 4, 2}}) {
@@ -112,16 +130,17 @@ TEST_CASE("gradients of the cross-correlation agree with differences") {
 }
 
 TEST_CASE("views that begin at any element correlate as their copies do") {
-  for (Device* device : test::devices()) {
-    // A pixel of 33 elements: rows 1 and 2 begin where no vector would.
-    const Inputs in = inputs({3, 3, 9, 7, 5, 5, 33}, DType::f32, *device);
-    const Reference view = run({in.search.narrowed(1, 2), in.kernel.narrowed(1, 2), in.dy.narrowed(1, 2)});
-    const Reference copy =
-        run({in.search.narrowed(1, 2).clone(), in.kernel.narrowed(1, 2).clone(), in.dy.narrowed(1, 2).clone()});
-    CHECK(view.y == copy.y);
-    CHECK(view.dsearch == copy.dsearch);
-    CHECK(view.dkernel == copy.dkernel);
-  }
+  for (Device* device : test::devices(test::Against::itself))
+    for (const int64_t side : {5, 3}) {  // the tracker's kernels, and any other
+      // A pixel of 33 elements: rows 1 and 2 begin where no vector would.
+      const Inputs in = inputs({3, 3, 9, 7, side, side, 33}, DType::f32, *device);
+      const Reference view = run({in.search.narrowed(1, 2), in.kernel.narrowed(1, 2), in.dy.narrowed(1, 2)});
+      const Reference copy =
+          run({in.search.narrowed(1, 2).clone(), in.kernel.narrowed(1, 2).clone(), in.dy.narrowed(1, 2).clone()});
+      CHECK(view.y == copy.y);
+      CHECK(view.dsearch == copy.dsearch);
+      CHECK(view.dkernel == copy.dkernel);
+    }
 }
 
 TEST_CASE("without images the output is empty and a shared kernel's gradient zero") {

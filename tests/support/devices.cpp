@@ -4,6 +4,10 @@
 #include "cuda/build.h"
 #include "cuda/device.h"
 
+#ifdef AZ_CUDA_EMULATED
+#include "cuda/emulator/coverage.h"
+#endif
+
 namespace az::test {
 namespace {
 
@@ -27,6 +31,24 @@ std::vector<Device*> with_cuda(Device& host, bool exact) {
 
 }  // namespace
 
+#ifdef AZ_CUDA_EMULATED
+struct Compared::Scope : cuda::emulator::CompareScope {
+  using CompareScope::CompareScope;
+};
+struct Sizes::Scope : cuda::emulator::SizeScope {
+  using SizeScope::SizeScope;
+};
+Compared::Compared(Against against) : scope_(std::make_unique<Scope>(static_cast<cuda::emulator::Against>(against))) {}
+Sizes::Sizes(std::initializer_list<int64_t> sizes) : scope_(std::make_unique<Scope>(sizes)) {}
+#else
+struct Compared::Scope {};
+struct Sizes::Scope {};
+Compared::Compared(Against) {}
+Sizes::Sizes(std::initializer_list<int64_t>) {}
+#endif
+Compared::~Compared() = default;
+Sizes::~Sizes() = default;
+
 Device& cpu() {
   static cpu::CpuDevice device;
   return device;
@@ -35,6 +57,8 @@ Device& cpu() {
 Device* cuda() { return cuda_device<cuda::kBuilt>(/*exact=*/false); }
 
 std::vector<Device*> devices() { return with_cuda(cpu(), /*exact=*/false); }
+
+ComparedDevices devices(Against against) { return {Compared(against), devices()}; }
 
 std::vector<Device*> exact_devices() {
   static cpu::CpuDevice device(/*exact=*/true);

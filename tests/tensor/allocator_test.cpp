@@ -20,6 +20,8 @@ struct Counts {
   int64_t allocations = 0;
   int64_t bytes = 0;
   int64_t limit_bytes = INT64_MAX;
+  int64_t peak_bytes = 0;
+  bool cheap = false;  ///< exchanges
 };
 
 class CountingMemory final : public RawMemory {
@@ -29,12 +31,14 @@ class CountingMemory final : public RawMemory {
     AZ_CHECK(counts_.bytes + bytes <= counts_.limit_bytes, "test: no more memory");
     ++counts_.allocations;
     counts_.bytes += bytes;
+    counts_.peak_bytes = std::max(counts_.peak_bytes, counts_.bytes);
     return std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64));
   }
   void release(void* block, int64_t bytes) noexcept override {
     counts_.bytes -= bytes;
     std::free(block);
   }
+  bool exchanges_cheaply() const override { return counts_.cheap; }
 
  private:
   Counts& counts_;
@@ -78,6 +82,66 @@ TEST_CASE("allocator: a freed block is used again for sizes of its class") {
   CHECK(f.counts.bytes == 0);
   CHECK(f.allocator.stats().reserved_bytes == 0);
   CHECK(f.allocator.stats().live_bytes == 0);
+}
+
+TEST_CASE("allocator: a cached block serves requests down to four fifths of its size") {
+  Fixture f;
+  void* first = f.allocator.allocate(1 << 20);
+  f.allocator.release(first);
+  CHECK(f.allocator.allocate(900 << 10) == first);
+  CHECK(f.allocator.stats().live_bytes == 1 << 20);
+  f.allocator.release(first);
+  CHECK(f.allocator.stats().live_bytes == 0);
+  void* second = f.allocator.allocate(500 << 10);
+  CHECK(second != first);
+  CHECK(f.allocator.allocate(1 << 20) == first);
+  CHECK(f.counts.allocations == 2);
+  f.allocator.release(first);
+  f.allocator.release(second);
+}
+
+TEST_CASE("allocator: where exchanges are cheap, idle memory goes before more is taken") {
+  constexpr int64_t kMb = 1 << 20;
+  for (const bool cheap : {false, true}) {
+    CAPTURE(cheap);
+    Fixture f;
+    f.counts.cheap = cheap;
+    // Never more than 48 MB alive at once.
+    for (const int64_t size : {32, 16, 24, 40, 8}) {
+      void* a = f.allocator.allocate(size * kMb);
+      void* b = f.allocator.allocate(8 * kMb + size);
+      std::memset(a, 1, static_cast<size_t>(size * kMb));
+      f.allocator.release(a);
+      f.allocator.release(b);
+    }
+    CHECK((f.counts.peak_bytes <= 60 * kMb) == cheap);
+    CHECK(f.allocator.stats().reserved_bytes == f.counts.bytes);
+    f.allocator.trim();
+    CHECK(f.counts.bytes == 0);
+  }
+}
+
+TEST_CASE("allocator: where exchanges are cheap, a step that was recorded anew leaves nothing beside the slab") {
+  constexpr int64_t kMiB = int64_t{1} << 20;
+  const auto step = [](Allocator& a, int64_t last) {
+    const StepScope scope(a, 1);
+    void* x = a.allocate(4 * kMiB);
+    a.release(x);
+    a.release(a.allocate(last));
+  };
+  for (const bool cheap : {false, true}) {
+    CAPTURE(cheap);
+    Fixture f;
+    f.counts.cheap = cheap;
+    step(f.allocator, 2 * kMiB);
+    step(f.allocator, 3 * kMiB);  // departs from the first, whose slab is large enough
+    CHECK((f.counts.bytes == 4 * kMiB) == cheap);
+    CHECK(f.counts.bytes == f.allocator.stats().reserved_bytes);
+    const int64_t before = f.counts.allocations;
+    step(f.allocator, 3 * kMiB);
+    CHECK(f.allocator.last_step_was_planned());
+    CHECK(f.counts.allocations == before);
+  }
 }
 
 TEST_CASE("allocator: rounding wastes at most an eighth") {

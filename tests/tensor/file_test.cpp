@@ -35,6 +35,22 @@ TEST_CASE("file: errors name the file") {
                        Error);
 }
 
+TEST_CASE("file: parts of a file, and what lies past its end") {
+  const test::TemporaryFolder folder;
+  const std::string name = folder.path() / "parts";
+  write_file(name, "0123456789");
+  const InputFile file(name);
+  CHECK(file.size() == 10);
+  char part[4] = {};
+  file.read(3, 4, part);
+  CHECK(std::string(part, 4) == "3456");
+  file.read(10, 0, part);
+  CHECK_THROWS_WITH_AS(file.read(8, 4, part),
+                       fmt::format("{}: it ends at byte 10, 2 more are wanted; the file is cut short", name).c_str(),
+                       Error);
+  CHECK_THROWS_AS(InputFile(folder.path() / "none"), Error);
+}
+
 TEST_CASE("file: a failed write leaves the old file and nothing else") {
   const test::TemporaryFolder folder;
   const auto target = folder.path() / "is_a_folder";

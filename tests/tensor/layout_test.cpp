@@ -26,6 +26,10 @@ TEST_CASE("layout: a weight goes to ours and back") {
     const Tensor back = ohwi_to_oihw(ours);
     CHECK(back.shape() == file);
     CHECK(back.to_vector<float>() == values);
+    std::vector<float> in_memory(values.size());
+    oihw_to_ohwi(values.data(), file, sizeof(float), in_memory.data());
+    CHECK(in_memory == moved);
+    CHECK(oihw_to_ohwi(file) == ours.shape());
     CHECK(ohwi_to_oihw(oihw_to_ohwi(weight.to(DType::u8))).to_vector<uint8_t>() ==
           weight.to(DType::u8).to_vector<uint8_t>());
   }

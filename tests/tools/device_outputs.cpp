@@ -2,7 +2,7 @@
 //
 //   device_outputs write OUT.safetensors [cuda|cpu|exact]
 //       On the build's CUDA device, the CPU, or the CPU with sums in double: PolarMask-R50 with seeded weights on a
-//       seeded 64x96 picture; head outputs in f32 and bf16, the losses, and gradients of every kind of layer.
+//       seeded 64x96 picture; head outputs in f32, bf16 and f16, the losses, and gradients of every kind of layer.
 //   device_outputs compare A B
 //       Ends with 1 where a tensor differs by more than its tolerance.
 //
@@ -30,11 +30,13 @@ namespace {
 
 using namespace az;
 
-constexpr double kF32 = 1e-4, kBf16 = 6e-2, kGradient = 1e-3;
+constexpr double kF32 = 1e-4, kBf16 = 6e-2, kF16 = kBf16 / 8, kGradient = 1e-3;
 constexpr int64_t kHeight = 64, kWidth = 96;
 
 double tolerance(const std::string& name) {
-  return name.starts_with("bf16/") ? kBf16 : name.starts_with("gradient/") ? kGradient : kF32;
+  if (name.starts_with("bf16/")) return kBf16;
+  if (name.starts_with("f16/")) return kF16;
+  return name.starts_with("gradient/") ? kGradient : kF32;
 }
 
 std::vector<float> noise(int64_t count, double low, double high, uint64_t seed) {
@@ -74,7 +76,8 @@ void write(Device& device, const std::string& file) {
   {
     const autograd::NoGrad off;
     add_levels(out, "f32/", network.forward(image), host);
-    add_levels(out, "bf16/", network.forward(ops::cast(image, DType::bf16)), host);
+    for (const DType half : {DType::bf16, DType::f16})
+      add_levels(out, dtype_name(half) + std::string("/"), network.forward(ops::cast(image, half)), host);
   }
   network.set_training(true);
   const models::PolarOutputs outputs = network.forward(image);

@@ -58,7 +58,7 @@ TEST_CASE("import: torchvision's names and shapes are those of our backbones") {
     options.base_width = c.base_width;
     Detector detector(options);
     const StateDict file = torchvision(c.name);
-    const train::Import import = train::import_names(file, nn::state_dict(detector));
+    const train::Import import = train::import_names(file, nn::state_shapes(detector));
     CHECK(import.tensors.size() == file.size() - 2);
     CHECK(import.missing.empty());
     CHECK(import.unused.empty());

@@ -51,7 +51,7 @@ OptimizerOptions options(OptimizerKind kind) { return {.kind = kind, .weight_dec
 }  // namespace
 
 TEST_CASE("SGD clips, decays and multiplies rates by group, and leaves parameters without gradient alone") {
-  for (Device* device : test::devices()) {
+  for (Device* device : test::devices(test::Against::reference)) {
     Model model(*device);
     const auto before = model.values();
     Optimizer optimizer(options(OptimizerKind::sgd), model.parameters());

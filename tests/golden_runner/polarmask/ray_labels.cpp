@@ -57,6 +57,32 @@ int count_holes(const cpu::Mask& mask) {
   return regions - 1;
 }
 
+/// Rays and centerness of every object from points of its own [objects * per_mask, 2], by the device. A location of the
+/// kernel lies on a grid, so each pair of object and point is a picture of one location, moved to have it at 0, 0.
+template <bool kBuilt>
+void check_points([[maybe_unused]] Case& golden, [[maybe_unused]] const std::vector<cpu::ObjectShape>& objects,
+                  [[maybe_unused]] const std::vector<int>& points) {
+  if constexpr (kBuilt) {
+    if (!test::cuda()) return;
+    const std::vector<int64_t>& shape = golden.tensor("distances").shape;  // [masks, points, rays]
+    cpu::LabelOptions options;
+    options.rays = static_cast<int>(shape.at(2));
+    options.strides = {1};
+    options.ranges = {{-1.F, 1e8F}};
+    std::vector<std::vector<cpu::LabelObject>> pictures;
+    for (size_t i = 0; i < points.size(); i += 2) {
+      cpu::LabelObject moved{objects.at(i / 2 / static_cast<size_t>(shape.at(1))), {-9, -9, 9, 9}, 1};
+      for (cpu::Point& p : moved.shape.contour) p = {p.x - points[i], p.y - points[i + 1]};
+      moved.shape.centre = {0, 0};
+      pictures.push_back({moved});
+    }
+    const auto targets = cuda::ray_labels(cuda::device_of(*test::cuda()), cuda::ray_label_plan(1, 1, options),
+                                          cuda::pack_objects(pictures, options));
+    golden.check("distances", targets.rays.template to_vector<float>(), shape);
+    golden.check("centerness", targets.centerness.template to_vector<float>(), {shape.at(0), shape.at(1)});
+  }
+}
+
 }  // namespace
 
 void run_ray_labels_masks(const std::filesystem::path& json_file, Report& report) {
@@ -70,9 +96,10 @@ void run_ray_labels_masks(const std::filesystem::path& json_file, Report& report
   const size_t per_mask = static_cast<size_t>(shape.at(1)), rays = static_cast<size_t>(shape.at(2));
   const size_t full = golden.tensor("contour_offsets").values.size() - 1;
 
+  std::vector<cpu::ObjectShape> objects;
   std::vector<double> centre, fallback, count, length, area, contour, offsets = {0}, distances, centerness;
   for (size_t i = 0; i < masks.size(); ++i) {
-    const cpu::ObjectShape object = cpu::describe(view(masks[i]));
+    const cpu::ObjectShape& object = objects.emplace_back(cpu::describe(view(masks[i])));
     centre.insert(centre.end(), {double(object.centre.x), double(object.centre.y)});
     fallback.push_back(object.fallback);
     count.push_back(object.components + count_holes(masks[i]));
@@ -101,6 +128,7 @@ void run_ray_labels_masks(const std::filesystem::path& json_file, Report& report
   golden.check("contour_offsets", offsets, {static_cast<int64_t>(offsets.size())});
   golden.check("distances", distances, shape);
   golden.check("centerness", centerness, {n, shape[1]});
+  check_points<cuda::kBuilt>(golden, objects, points);
   golden.finish();
 }
 

@@ -1,0 +1,77 @@
+// The bodies of the loops of 1x1 convolutions. A file for each instruction set includes cpu/vector_<set>.h, which names
+// its vectors in a class `Simd` and the attribute under which they are compiled, and then this header.
+#pragma once
+
+#include <utility>
+
+#include "cpu/pointwise_kernels.h"
+
+#if defined(AZ_VECTOR_TARGET)
+
+namespace az::cpu::pointwise {
+
+/// relu(sum + bias + residual) of one vector, stored.
+template <class Simd, bool kWhole, class Vector>
+AZ_VECTOR_INLINE void finish(Vector v, const PointwiseTile& t, Vector bias, int64_t at) {
+  const auto zero = Simd::broadcast(0);
+  v = v + bias;
+  if (t.residual) v = v + (kWhole ? Simd::load(t.residual + at) : Simd::load_part(t.residual + at, t.last));
+  if (t.relu) v = v < zero ? zero : v;  // keeps NaN
+  if constexpr (kWhole) {
+    Simd::store(t.y + at, v);
+  }
+  if constexpr (!kWhole) Simd::store_part(t.y + at, v, t.last);
+}
+
+/// Sums stay in registers: rows * vectors of them, beside a row of the panel and a broadcast input.
+template <class Simd, int kRows, int kVectors, bool kWhole>
+AZ_VECTOR_TARGET void product(const PointwiseTile& t) {
+  using Vector = typename Simd::Vector;
+  constexpr int kLanes = Simd::kLanes;
+  const float *panel = t.panel, *fetch = t.fetch[0], *other = t.fetch[1];
+  const int64_t step = t.fetch_step[0], other_step = t.fetch_step[1];
+  Vector sum[kRows][kVectors] = {};
+  for (int64_t i = 0; i < t.c; ++i, panel += kVectors * kLanes, fetch += step, other += other_step) {
+    Vector w[kVectors];
+#pragma GCC unroll 2
+    for (int j = 0; j < kVectors; ++j) w[j] = Simd::load(panel + j * kLanes);
+    __builtin_prefetch(fetch, 0, 2);
+    __builtin_prefetch(other, 0, 2);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Vector x = Simd::broadcast(t.x[r * t.x_stride + i]);
+#pragma GCC unroll 2
+      for (int j = 0; j < kVectors; ++j) sum[r][j] = Simd::multiply_add(x, w[j], sum[r][j]);
+    }
+  }
+#pragma GCC unroll 2
+  for (int j = 0; j < kVectors; ++j) {
+    constexpr bool kAll = true;
+    const bool whole = kWhole || j + 1 < kVectors;
+    const Vector bias = !t.bias ? Simd::broadcast(0)
+                        : whole ? Simd::load(t.bias + j * kLanes)
+                                : Simd::load_part(t.bias + j * kLanes, t.last);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      if (whole)
+        finish<Simd, kAll>(sum[r][j], t, bias, r * t.y_stride + j * kLanes);
+      else
+        finish<Simd, kWhole>(sum[r][j], t, bias, r * t.y_stride + j * kLanes);
+    }
+  }
+}
+
+template <class Simd, int... kRow>
+constexpr PointwiseKernels make_kernels(std::integer_sequence<int, kRow...>) {
+  return {Simd::kLanes,
+          Simd::kRows,
+          {{{&product<Simd, kRow + 1, 1, false>...}, {&product<Simd, kRow + 1, 2, false>...}},
+           {{&product<Simd, kRow + 1, 1, true>...}, {&product<Simd, kRow + 1, 2, true>...}}}};
+}
+template <class Simd>
+constexpr PointwiseKernels make_kernels() {
+  return make_kernels<Simd>(std::make_integer_sequence<int, Simd::kRows>());
+}
+
+}  // namespace az::cpu::pointwise
+#endif
