@@ -7,6 +7,7 @@
 
 namespace az::golden::siammask {
 
+void run_anchors(const std::filesystem::path& file, Report& report);
 void run_forward(const std::filesystem::path& file, Report& report);
 void run_losses(const std::filesystem::path& file, Report& report);
 void run_train(const std::filesystem::path& file, Report& report);
