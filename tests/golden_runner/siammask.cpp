@@ -7,8 +7,10 @@ int main() {
   namespace sm = az::golden::siammask;
   using az::golden::Kind;
   std::vector<Kind> kinds = {{"forward", sm::run_forward}, {"xcorr", sm::run_xcorr}};
-  for (const char* later : {"anchors", "augment_geometry", "crop511", "losses", "lr", "rotated_rect", "subwindow",
-                            "targets", "track_sequence", "tracker_step", "train", "vos_meter"})
+  kinds.push_back({"augment_geometry", sm::run_augment_geometry});
+  kinds.push_back({"crop511", sm::run_crop511});
+  for (const char* later : {"anchors", "losses", "lr", "rotated_rect", "subwindow", "targets", "track_sequence",
+                            "tracker_step", "train", "vos_meter"})
     kinds.push_back({later, [](const auto&, auto&) { throw az::golden::Pending("SiamMask's training and tracker"); }});
   return az::golden::run("siammask", kinds);
 }
