@@ -3,6 +3,7 @@
 #include "cli/kernel_cases_image.h"
 #include "cli/kernel_cases_maps.h"
 #include "cli/kernel_cases_polar.h"
+#include "cli/kernel_cases_siam.h"
 #include "cuda/build.h"
 #include "cuda/device.h"
 #include "tensor/error.h"
@@ -25,6 +26,7 @@ KernelBench time_all(const KernelBenchOptions& options, Cuda& device) {
       time_xcorr(b, n);
       time_window(b, n);
       time_conv(b, n);
+      time_siam_loss(b, n);
       time_focal(b, n);
       time_polar_loss(b, n);
       time_ray_labels(b, n);

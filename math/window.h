@@ -23,11 +23,14 @@ struct WindowPlace {
 
 /// The windows' places: listed, or the same one in every image.
 struct WindowPlaces {
-  const WindowPlace* listed = nullptr;  ///< [windows]; null: window k lies in image k at (top, left)
-  int32_t top = 0, left = 0;
+  const WindowPlace* listed = nullptr;  ///< [windows], in cells; null: window k lies in image k at (offset, offset)
+  int32_t stride = 1, offset = 0;       ///< cell (i, j) begins at row stride * i + offset, column stride * j + offset
+  int32_t left = 0;                     ///< where none are listed: columns beyond the offset
 
   AZ_HD WindowPlace operator[](int64_t k) const {
-    return listed ? listed[k] : WindowPlace{static_cast<int32_t>(k), top, left};
+    if (!listed) return {static_cast<int32_t>(k), offset, offset + left};
+    const WindowPlace p = listed[k];
+    return {p.image, stride * p.top + offset, stride * p.left + offset};
   }
 };
 

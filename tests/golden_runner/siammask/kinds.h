@@ -7,9 +7,14 @@
 
 namespace az::golden::siammask {
 
+void run_anchors(const std::filesystem::path& file, Report& report);
 void run_augment_geometry(const std::filesystem::path& file, Report& report);
 void run_crop511(const std::filesystem::path& file, Report& report);
 void run_forward(const std::filesystem::path& file, Report& report);
+void run_losses(const std::filesystem::path& file, Report& report);
+void run_lr(const std::filesystem::path& file, Report& report);
+void run_targets(const std::filesystem::path& file, Report& report);
+void run_train(const std::filesystem::path& file, Report& report);
 void run_xcorr(const std::filesystem::path& file, Report& report);
 
 }  // namespace az::golden::siammask
