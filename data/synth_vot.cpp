@@ -24,8 +24,8 @@ namespace fs = std::filesystem;
 
 // Numbers of videos, so that no other generated set shares one.
 constexpr uint64_t kFirstVideo = uint64_t{1} << 30;
-constexpr double kHidden = 0.15;    // below this share the region is that of the whole object
-constexpr double kOccluded = 0.1;   // above this covered share the mark says so
+constexpr double kHidden = 0.15;   // below this share the region is that of the whole object
+constexpr double kOccluded = 0.1;  // above this covered share the mark says so
 
 struct Written {
   VotSequence sequence;

@@ -32,9 +32,9 @@ struct SynthVotSummary {
 
 /// Writes OUT/SEQ/00000001.jpg..., OUT/SEQ/groundtruth.txt, OUT/SEQ/ATTRIBUTE.tag, the true masks as
 /// OUT/masks/SEQ/00000001.png (1 is the object) and, last, OUT/list.txt and OUT/NAME.json, NAME being OUT's.
-/// A region is the smallest rectangle around the pixels that show the object. A sequence depends on the seed, its number,
-/// and the size and number of frames. Error: a folder that is not empty without `force`, or a file that cannot be
-/// written.
+/// A region is the smallest rectangle around the pixels that show the object. A sequence depends on the seed, its
+/// number, and the size and number of frames. Error: a folder that is not empty without `force`, or a file that cannot
+/// be written.
 SynthVotSummary write_synth_vot(const SynthVotOptions& options);
 
 }  // namespace az::data

@@ -69,8 +69,8 @@ std::vector<uint8_t> first_seen(const synth::VideoFrame& frame, const Written& w
 Written write_video(const SynthYoutubeVosOptions& options, const Part& part, int64_t index) {
   const uint64_t number = part.first_number + static_cast<uint64_t>(index);
   Rng rng(options.seed, Purpose::synth, number, 1);
-  synth::VideoOptions look{.width = options.width, .height = options.height, .frames = options.frames,
-                           .stride = kStride};
+  synth::VideoOptions look{
+      .width = options.width, .height = options.height, .frames = options.frames, .stride = kStride};
   look.subjects = static_cast<int>(rng.integer(1, 4));
   look.leave = true;
   const synth::Video video(options.seed, number, look);
@@ -107,7 +107,7 @@ void write_meta(const fs::path& file, const std::vector<Written>& videos) {
       objects[std::to_string(id)] = {{"category", video.categories.at(id)}, {"frames", frames}};
     list[video.name] = {{"objects", std::move(objects)}};
   }
-  write_file(file, document.dump(1));
+  write_file(file, document.dump());
 }
 
 }  // namespace

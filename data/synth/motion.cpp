@@ -32,18 +32,18 @@ class Walker {
  public:
   Walker(const PathOptions& options, Rng& rng) : options_(options) {
     at_ = {options.width * rng.uniform(0.2, 0.8), options.height * rng.uniform(0.2, 0.8)};
-    aim(log_uniform(rng, 0.01, 0.08), rng);
+    aim(log_uniform(rng, 0.015, 0.12), rng);
     velocity_ = aim_;
   }
 
   bool step(double size_px, bool leaving, Rng& rng) {
     const bool jerk = !leaving && rng.chance(options_.jerks);
     if (jerk) {
-      aim(rng.uniform(0.08, 0.22), rng);
+      aim(rng.uniform(0.12, 0.3), rng);
       velocity_ = aim_;
       slow_down_ = 6;
     } else if (!leaving && (slow_down_ == 0 || rng.chance(1.0 / 35))) {
-      aim(log_uniform(rng, 0.01, 0.08), rng);
+      aim(log_uniform(rng, 0.015, 0.12), rng);
       slow_down_ = -1;
     }
     if (slow_down_ > 0) --slow_down_;
@@ -87,7 +87,7 @@ std::vector<ObjectState> draw_path(const PathOptions& options, Rng& rng) {
   Walker walker(options, rng);
   const double start_turn = 0.08 * normal12(rng);
   Follower spin(0, -0.012, 0.012, 0.1, 1.0 / 40);
-  Follower size(0, -0.5, 0.53, 0.03, 1.0 / 45);  // of the logarithm: 0.6 to 1.7
+  Follower size(0, -0.5, 0.53, 0.04, 1.0 / 35);  // of the logarithm: 0.6 to 1.7
   Follower stretch(0, -0.28, 0.28, 0.05, 1.0 / 30);
   const double wave_rate = rng.uniform(0.01, 0.05);
   const int steps = options.frames * options.stride;

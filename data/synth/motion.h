@@ -27,8 +27,8 @@ struct PathOptions {
   bool leaves = false;  ///< walks out of the frame towards the end, or in at the beginning
 };
 
-/// A walk with inertia: course, turning, size and stretch follow aims that change now and then. Speeds are mostly 1 to
-/// 8 % of the size a step, after a jerk up to 22 %. The centre stays in the frame but for a twelfth at its borders,
+/// A walk with inertia: course, turning, size and stretch follow aims that change now and then. Speeds are mostly 1.5 to
+/// 12 % of the size a step, after a jerk up to 30 %. The centre stays in the frame but for a twelfth at its borders,
 /// unless the path leaves.
 std::vector<ObjectState> draw_path(const PathOptions& options, Rng& rng);
 

@@ -57,8 +57,8 @@ class Video {
   struct Actor {
     Sprite sprite;
     std::vector<ObjectState> path;
-    int label = 0;  // 0: no subject
-    Point shadow;   // its offset, in sizes
+    int label = 0;   // 0: no subject
+    Point shadow{};  // its offset, in sizes
     float shadow_opacity = 0;
   };
   struct Placed {
