@@ -8,6 +8,8 @@
 namespace az::golden::siammask {
 
 void run_forward(const std::filesystem::path& file, Report& report);
+void run_rotated_rect(const std::filesystem::path& file, Report& report);
+void run_subwindow(const std::filesystem::path& file, Report& report);
 void run_xcorr(const std::filesystem::path& file, Report& report);
 
 }  // namespace az::golden::siammask
