@@ -14,10 +14,10 @@ namespace {
 /// The object's rectangle with a border of background around it, so that neighbours need no bounds check.
 class Window {
  public:
-  Window(const MaskView& mask, const Rect& bounds)
-      : width_(bounds.width + 2),
-        height_(bounds.height + 2),
-        pixels_(static_cast<size_t>(width_) * static_cast<size_t>(height_)) {
+  void fill(const MaskView& mask, const Rect& bounds) {
+    width_ = bounds.width + 2;
+    height_ = bounds.height + 2;
+    pixels_.assign(static_cast<size_t>(width_) * static_cast<size_t>(height_), 0);
     for (int y = 0; y < bounds.height; ++y) {
       const uint8_t* source = mask.pixels + (bounds.y + y) * mask.stride + bounds.x;
       std::memcpy(row(y + 1) + 1, source, static_cast<size_t>(bounds.width));
@@ -30,7 +30,7 @@ class Window {
   const uint8_t* row(int y) const { return &pixels_[static_cast<size_t>(y) * static_cast<size_t>(width_)]; }
 
  private:
-  int width_, height_;
+  int width_ = 0, height_ = 0;
   std::vector<uint8_t> pixels_;
 };
 
@@ -76,8 +76,8 @@ void join_rows(std::vector<Run>& runs, size_t above, size_t row_begin) {
 }
 
 /// All runs of the window in raster order, joined into 8-connected components.
-std::vector<Run> find_runs(const Window& window) {
-  std::vector<Run> runs;
+void find_runs(const Window& window, std::vector<Run>& runs) {
+  runs.clear();
   size_t above = 0;
   for (int y = 1; y + 1 < window.height(); ++y) {
     const size_t row_begin = runs.size();
@@ -92,7 +92,6 @@ std::vector<Run> find_runs(const Window& window) {
     join_rows(runs, above, row_begin);
     above = row_begin;
   }
-  return runs;
 }
 
 struct Component {
@@ -101,10 +100,17 @@ struct Component {
   int64_t pixels;
 };
 
-std::vector<Component> find_components(const Window& window) {
-  std::vector<Run> runs = find_runs(window);
-  std::vector<Component> components;
-  std::vector<size_t> slot(runs.size());
+struct Components {
+  std::vector<Component> list;
+  std::vector<Run> runs;
+  std::vector<size_t> slot;  // of a root run's component
+};
+
+void find_components(const Window& window, Components& found) {
+  auto& [components, runs, slot] = found;
+  find_runs(window, runs);
+  components.clear();
+  slot.resize(runs.size());
   for (size_t i = 0; i < runs.size(); ++i) {
     const Run& run = runs[i];
     const size_t root = static_cast<size_t>(find_root(runs, static_cast<int>(i)));
@@ -118,12 +124,11 @@ std::vector<Component> find_components(const Window& window) {
     c.bottom = run.y;
     c.pixels += run.last - run.first + 1;
   }
-  return components;
 }
 
 /// Outer border of the component whose first pixel is `start` (specification 6.1), in window coordinates.
 /// Directions count counter-clockwise on screen from east.
-std::vector<Point> trace(const Window& window, Point start) {
+void trace(const Window& window, Point start, std::vector<Point>& contour) {
   static constexpr std::array<int, 8> kDx = {1, 1, 0, -1, -1, -1, 0, 1};
   static constexpr std::array<int, 8> kDy = {0, -1, -1, -1, 0, 1, 1, 1};
   std::array<std::ptrdiff_t, 8> offset{};
@@ -133,10 +138,13 @@ std::vector<Point> trace(const Window& window, Point start) {
   unsigned towards_second = 4;  // west; then clockwise
   int tries = 0;
   while (tries < 8 && first[offset[towards_second]] == 0) towards_second = (towards_second - 1) & 7, ++tries;
-  if (tries == 8) return {start};
+  contour.clear();
+  if (tries == 8) {
+    contour.push_back(start);
+    return;
+  }
   const uint8_t* second = first + offset[towards_second];
 
-  std::vector<Point> contour;
   const uint8_t* current = first;
   Point at = start;
   unsigned towards_previous = towards_second;
@@ -145,7 +153,7 @@ std::vector<Point> trace(const Window& window, Point start) {
     while (current[offset[d]] == 0) d = (d + 1) & 7;
     contour.push_back(at);
     const uint8_t* next = current + offset[d];
-    if (next == first && current == second) return contour;
+    if (next == first && current == second) return;
     at = {at.x + kDx[d], at.y + kDy[d]};
     current = next;
     towards_previous = (d + 4) & 7;
@@ -184,33 +192,78 @@ void find_centre(ObjectShape& shape) {
   shape.centre = {static_cast<int32_t>(x), static_cast<int32_t>(y)};
 }
 
-}  // namespace
-
-ObjectShape describe(const MaskView& mask, const Rect& bounds) {
+void check_bounds(const MaskView& mask, const Rect& bounds) {
   AZ_CHECK(bounds.x >= 0 && bounds.y >= 0 && bounds.width >= 0 && bounds.height >= 0 &&
                bounds.width <= mask.width - bounds.x && bounds.height <= mask.height - bounds.y,
            "contour: rectangle x {} y {} {}x{} leaves the mask of {}x{}", bounds.x, bounds.y, bounds.width,
            bounds.height, mask.width, mask.height);
-  const Window window(mask, bounds);
+}
+
+/// From window to mask coordinates.
+void move_to_mask(std::vector<Point>& contour, const Rect& bounds) {
+  for (Point& p : contour) p = {p.x + bounds.x - 1, p.y + bounds.y - 1};
+}
+
+}  // namespace
+
+struct ContourFinder::Buffers {
+  Window window;
+  Components components;
+  std::vector<Point> contour;
   ObjectShape shape;
+};
+
+ContourFinder::ContourFinder() : buffers_(std::make_unique<Buffers>()) {}
+ContourFinder::~ContourFinder() = default;
+
+const ObjectShape& ContourFinder::describe(const MaskView& mask, const Rect& bounds) {
+  check_bounds(mask, bounds);
+  auto& [window, components, contour, shape] = *buffers_;
+  window.fill(mask, bounds);
+  find_components(window, components);
+  shape.contour.clear();
+  shape.pixels = shape.kept_pixels = 0;
+  shape.components = static_cast<int>(components.list.size());
   int64_t best = -1;
-  for (const Component& c : find_components(window)) {
-    ++shape.components;
+  for (const Component& c : components.list) {
     shape.pixels += c.pixels;
     // The polygon lies in the part's rectangle: a part that cannot win is not traced.
     if (2 * int64_t{c.right - c.left} * (c.bottom - c.first.y) < best) continue;
-    std::vector<Point> contour = trace(window, c.first);
+    trace(window, c.first, contour);
     const int64_t area = doubled_area(contour);
     if (area < best) continue;
     best = area;
-    shape.contour = std::move(contour);
+    std::swap(shape.contour, contour);
     shape.kept_pixels = c.pixels;
   }
+  shape.area = 0;
+  shape.fallback = false;
+  shape.centre = {};
   if (shape.contour.empty()) return shape;
-  for (Point& p : shape.contour) p = {p.x + bounds.x - 1, p.y + bounds.y - 1};
+  move_to_mask(shape.contour, bounds);
   shape.area = static_cast<double>(best) / 2.0;
   find_centre(shape);
   return shape;
+}
+
+ObjectShape describe(const MaskView& mask, const Rect& bounds) { return ContourFinder().describe(mask, bounds); }
+
+std::vector<std::vector<Point>> outer_contours(const MaskView& mask) {
+  const Rect bounds = bounding_rect(mask);
+  Window window;
+  Components components;
+  window.fill(mask, bounds);
+  find_components(window, components);
+  std::vector<std::vector<Point>> contours(components.list.size());
+  for (size_t i = 0; i < contours.size(); ++i) {
+    trace(window, components.list[i].first, contours[i]);
+    move_to_mask(contours[i], bounds);
+  }
+  return contours;
+}
+
+double contour_area(const std::vector<Point>& contour) {
+  return contour.empty() ? 0 : static_cast<double>(doubled_area(contour)) / 2.0;
 }
 
 ObjectShape describe(const MaskView& mask) { return describe(mask, bounding_rect(mask)); }

@@ -1,7 +1,8 @@
-// The outline of a binary mask as PolarMask sees it: one contour, its area, its mass centre.
+// The outlines of a binary mask: its outer contours, their areas, and of the largest the mass centre.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace az::cpu {
@@ -46,6 +47,24 @@ struct ObjectShape {
 ObjectShape describe(const MaskView& mask, const Rect& bounds);
 /// The same, over the whole mask.
 ObjectShape describe(const MaskView& mask);
+
+/// describe() again and again, in the same memory.
+class ContourFinder {
+ public:
+  ContourFinder();
+  ~ContourFinder();
+  /// The result stays until the next call. Error: a rectangle that leaves the mask.
+  const ObjectShape& describe(const MaskView& mask, const Rect& bounds);
+
+ private:
+  struct Buffers;
+  std::unique_ptr<Buffers> buffers_;
+};
+
+/// The outer border of every 8-connected part, each as ObjectShape::contour, in raster order of their first pixels.
+std::vector<std::vector<Point>> outer_contours(const MaskView& mask);
+/// Of the polygon through the points, px^2; 0 for none.
+double contour_area(const std::vector<Point>& contour);
 
 /// Smallest rectangle that holds the mask's foreground; width 0 when there is none.
 Rect bounding_rect(const MaskView& mask);

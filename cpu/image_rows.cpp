@@ -6,16 +6,19 @@
 #include "tensor/simd.h"
 
 namespace az::cpu {
-namespace {
 
 using math::BilinearTap;
+
+namespace {
 
 // Three channels in one 64-bit word, 21 bits apart: a weighted sum of two words is then three sums at once, each below
 // 2^20. One multiplication does all three, since w1 a + w2 b = 2048 a + w2 (b - a) and wrapping differences cancel.
 constexpr int kLane = 21;
 constexpr uint64_t kLaneMask = (uint64_t{1} << kLane) - 1;
 
-AZ_SIMD void spread(const uint8_t* row, int width, bool swap, uint64_t* words) {
+}  // namespace
+
+AZ_SIMD void spread_rgb(const uint8_t* row, int width, bool swap, uint64_t* words) {
   const int first = swap ? 2 * kLane : 0;
   const int third = 2 * kLane - first;
   for (int x = 0; x < width; ++x) {
@@ -35,6 +38,8 @@ AZ_SIMD void horizontal_rgb(const uint64_t* words, const BilinearTap* tap, int w
     target[2] = static_cast<int16_t>((sum >> (2 * kLane)) >> 4);
   }
 }
+
+namespace {
 
 void horizontal_any(const uint8_t* row, int channels, const BilinearTap* tap, int width, int16_t* out) {
   for (int x = 0; x < width; ++x) {
@@ -69,7 +74,7 @@ void ResizedRows::compute(int y, int16_t* out) {
   const uint8_t* pixels = source_.pixels + static_cast<size_t>(y) * row_elements;
   const int width = static_cast<int>(taps_.size());
   if (source_.channels == 3) {
-    spread(pixels, source_.width, swap_, words_.data());
+    spread_rgb(pixels, source_.width, swap_, words_.data());
     horizontal_rgb(words_.data(), taps_.data(), width, out);
   } else {
     horizontal_any(pixels, source_.channels, taps_.data(), width, out);

@@ -10,6 +10,12 @@
 
 namespace az::cpu {
 
+/// Three channels a pixel as one word, for horizontal_rgb.   row [width, 3] -> words [width]; `swap` exchanges the
+/// first and third channel
+void spread_rgb(const uint8_t* row, int width, bool swap, uint64_t* words);
+/// math::resize_row of three channels.   words as spread_rgb has them; tap [width] -> out [width, 3]
+void horizontal_rgb(const uint64_t* words, const math::BilinearTap* tap, int width, int16_t* out);
+
 /// The horizontally resized source rows that the current target row needs; each is computed once on the way down.
 class ResizedRows {
  public:

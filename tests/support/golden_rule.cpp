@@ -107,6 +107,24 @@ void compare_elements(const std::string& name, const Rule& rule, std::span<const
   report.add(worst, what);
 }
 
+// A field that is a single number; null for another.
+std::optional<double>* number_field(Rule& rule, const std::string& field) {
+  if (field == "abs_max") return &rule.abs_max;
+  if (field == "frac_max") return &rule.frac_max;
+  if (field == "rel_l2") return &rule.rel_l2;
+  if (field == "grey_max") return &rule.grey_max;
+  if (field == "grey_mean_max") return &rule.grey_mean_max;
+  if (field == "agree_min") return &rule.agree_min;
+  if (field == "pixels_max") return &rule.pixels_max;
+  if (field == "pixels_frac_max") return &rule.pixels_frac_max;
+  if (field == "iou_min") return &rule.iou_min;
+  if (field == "polygon_iou_min") return &rule.polygon_iou_min;
+  if (field == "polygon_iou_min_end_to_end") return &rule.polygon_iou_min_end_to_end;
+  if (field == "corner_max") return &rule.corner_max;
+  if (field == "tie_rtol") return &rule.tie_rtol;
+  return nullptr;
+}
+
 }  // namespace
 
 void Report::add(double ratio, const std::string& what) {
@@ -146,24 +164,10 @@ Rule parse_rule(const std::string& name, const nlohmann::json& json) {
       rule.elements = value.get<std::vector<int64_t>>();
     else if (field == "first")
       rule.first = value.get<int64_t>();
-    else if (field == "abs_max")
-      rule.abs_max = value.get<double>();
-    else if (field == "frac_max")
-      rule.frac_max = value.get<double>();
-    else if (field == "rel_l2")
-      rule.rel_l2 = value.get<double>();
-    else if (field == "grey_max")
-      rule.grey_max = value.get<double>();
-    else if (field == "grey_mean_max")
-      rule.grey_mean_max = value.get<double>();
-    else if (field == "agree_min")
-      rule.agree_min = value.get<double>();
-    else if (field == "pixels_max")
-      rule.pixels_max = value.get<double>();
-    else if (field == "pixels_frac_max")
-      rule.pixels_frac_max = value.get<double>();
-    else if (field == "iou_min")
-      rule.iou_min = value.get<double>();
+    else if (std::optional<double>* const number = number_field(rule, field))
+      *number = value.get<double>();
+    else if (field == "any_order" && value.get<bool>())
+      continue;  // corners are always compared in any order
     else if (field == "exact_if_vertices_agree")
       rule.exact_if_vertices_agree = value.get<bool>();
     else

@@ -42,6 +42,7 @@ struct Rule {
   std::optional<int64_t> first;
   std::optional<double> abs_max, frac_max, rel_l2, grey_max, grey_mean_max, agree_min, pixels_max, pixels_frac_max;
   std::optional<double> iou_min;
+  std::optional<double> polygon_iou_min, polygon_iou_min_end_to_end, corner_max, tie_rtol;
   bool exact_if_vertices_agree = false;
 };
 

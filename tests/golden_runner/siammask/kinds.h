@@ -15,6 +15,8 @@ void run_losses(const std::filesystem::path& file, Report& report);
 void run_lr(const std::filesystem::path& file, Report& report);
 void run_targets(const std::filesystem::path& file, Report& report);
 void run_train(const std::filesystem::path& file, Report& report);
+void run_rotated_rect(const std::filesystem::path& file, Report& report);
+void run_subwindow(const std::filesystem::path& file, Report& report);
 void run_xcorr(const std::filesystem::path& file, Report& report);
 
 }  // namespace az::golden::siammask
