@@ -3,6 +3,7 @@
 #include "cli/kernel_cases_image.h"
 #include "cli/kernel_cases_maps.h"
 #include "cli/kernel_cases_polar.h"
+#include "cli/kernel_cases_siam.h"
 #include "cuda/build.h"
 #include "cuda/device.h"
 #include "tensor/error.h"
@@ -29,6 +30,7 @@ KernelBench time_all(const KernelBenchOptions& options, Cuda& device) {
       time_polar_loss(b, n);
       time_ray_labels(b, n);
       time_detection(b, n);
+      time_siam_select(b, n);
     }
     time_image(b);
     time_polygon_fill(b);

@@ -25,9 +25,12 @@ struct WindowPlace {
 struct WindowPlaces {
   const WindowPlace* listed = nullptr;  ///< [windows]; null: window k lies in image k at (top, left)
   int32_t top = 0, left = 0;
+  int32_t stride = 1, padding = 0;  ///< of the list: a row or column r there is r * stride - padding
 
   AZ_HD WindowPlace operator[](int64_t k) const {
-    return listed ? listed[k] : WindowPlace{static_cast<int32_t>(k), top, left};
+    if (!listed) return {static_cast<int32_t>(k), top, left};
+    const WindowPlace p = listed[k];
+    return {p.image, p.top * stride - padding, p.left * stride - padding};
   }
 };
 

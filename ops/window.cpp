@@ -84,7 +84,7 @@ Tensor cut(const char* op, const Tensor& x, const Tensor& listed, const WindowPl
 
 }  // namespace
 
-Tensor windows(const Tensor& x, const Tensor& places, int64_t h, int64_t w) {
+Tensor windows(const Tensor& x, const Tensor& places, int64_t h, int64_t w, const WindowGrid& grid) {
   check_activation("windows", "x", x);
   AZ_CHECK(x.rank() == 4, "windows: x is {}, want [n, h, w, c]", x.str());
   AZ_CHECK(places.defined() && places.dtype() == DType::i32 && places.rank() == 2 && places.dim(1) == 3,
@@ -92,8 +92,8 @@ Tensor windows(const Tensor& x, const Tensor& places, int64_t h, int64_t w) {
   AZ_CHECK(h > 0 && w > 0, "windows: a window of {} x {}; want a height and width of 1 or more", h, w);
   check_same_device("windows", x, places);
   check_images(places, x.dim(0));
-  if (is_host_half(x)) return cast(windows(cast(x, DType::f32), places, h, w), x.dtype());
-  return cut("windows", x, places, {.listed = places_of(places)},
+  if (is_host_half(x)) return cast(windows(cast(x, DType::f32), places, h, w, grid), x.dtype());
+  return cut("windows", x, places, {.listed = places_of(places), .stride = grid.stride, .padding = grid.padding},
              {x.dim(0), x.dim(1), x.dim(2), x.dim(3), places.dim(0), h, w});
 }
 

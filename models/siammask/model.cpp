@@ -130,6 +130,11 @@ Tensor SiamMask::masks(const SiamSearch& found) {
   return mask_head_->output(found.correlation);
 }
 
+Tensor SiamMask::masks(const SiamSearch& found, const Tensor& cells) {
+  AZ_CHECK(mask_head_ && found.correlation.defined(), "siammask: this network has no mask head");
+  return mask_head_->output(ops::windows(found.correlation, cells, 1, 1));
+}
+
 Tensor SiamMask::refine(const SiamSearch& found, const Tensor& cells, bool padded) {
   AZ_CHECK(refine_ && found.early.size() == 3, "siammask: this network has no Refine module");
   return refine_->forward(found.early, found.correlation, cells, padded);

@@ -16,7 +16,7 @@ using nn::Conv2d;
 namespace {
 
 constexpr int64_t kSeed = 15, kSeedChannels = 32;  // the deconvolution's output
-constexpr int64_t kPadding = 4;                    // cells
+constexpr int32_t kPadding = 4;                    // cells
 
 std::unique_ptr<Conv2d> make_conv(const Builder& b, const std::string& name, int64_t in, int64_t out) {
   return std::make_unique<Conv2d>(
@@ -59,22 +59,14 @@ SiamRefine::SiamRefine(const Builder& b, int64_t width, int64_t channels)
 
 SiamRefine::~SiamRefine() = default;
 
-Tensor window_places(const Tensor& cells, int32_t stride, int32_t padding) {
-  AZ_CHECK(cells.defined() && cells.dtype() == DType::i32 && cells.rank() == 2 && cells.dim(1) == 3,
-           "refine: cells are {}, want i32 [m, 3]: image, row, column", cells.str());
-  std::vector<int32_t> places = cells.to_vector<int32_t>();
-  for (size_t i = 0; i < places.size(); ++i)
-    if (i % 3 != 0) places[i] = stride * places[i] - padding;
-  return Tensor::from(places, cells.shape(), cells.device());
-}
-
 Tensor SiamRefine::forward(const std::vector<Tensor>& early, const Tensor& correlation, const Tensor& cells,
                            bool padded) {
-  const int64_t m = cells.dim(0), channels = correlation.dim(3), pad = padded ? kPadding : 0;
-  const auto around = [&](size_t level, int64_t stride, int64_t side) {
-    return ops::windows(early[level],
-                        window_places(cells, static_cast<int32_t>(stride), static_cast<int32_t>(pad * stride)), side,
-                        side);
+  AZ_CHECK(cells.defined() && cells.rank() == 2, "refine: cells are {}, want i32 [m, 3]: image, row, column",
+           cells.str());
+  const int64_t m = cells.dim(0), channels = correlation.dim(3);
+  const int32_t pad = padded ? kPadding : 0;
+  const auto around = [&](size_t level, int32_t stride, int64_t side) {
+    return ops::windows(early[level], cells, side, side, {.stride = stride, .padding = pad * stride});
   };
   const Tensor r = ops::reshape(ops::windows(correlation, cells, 1, 1), {m, channels});
   const Tensor seeds = ops::matmul(r, ops::reshape(deconv_weight_, {channels, kSeed * kSeed * kSeedChannels}));

@@ -31,8 +31,4 @@ class SiamRefine final : public nn::Module {
   Tensor deconv_bias_;    // [32]
 };
 
-/// Where the windows of a map lie.   cells [m, 3] i32 -> [m, 3] i32: image, stride * row - padding, stride * column -
-/// padding. On a CUDA device without waiting for it.
-Tensor window_places(const Tensor& cells, int32_t stride, int32_t padding);
-
 }  // namespace az::models

@@ -6,12 +6,19 @@
 int main() {
   namespace sm = az::golden::siammask;
   using az::golden::Kind;
-  std::vector<Kind> kinds = {{"forward", sm::run_forward},
-                             {"rotated_rect", sm::run_rotated_rect},
-                             {"subwindow", sm::run_subwindow},
-                             {"xcorr", sm::run_xcorr}};
-  for (const char* later : {"anchors", "augment_geometry", "crop511", "losses", "lr", "targets", "track_sequence",
-                            "tracker_step", "train", "vos_meter"})
+  std::vector<Kind> kinds;
+  // Networks.
+  kinds.push_back({"forward", sm::run_forward});
+  kinds.push_back({"xcorr", sm::run_xcorr});
+  // Data.
+  kinds.push_back({"augment_geometry", sm::run_augment_geometry});
+  kinds.push_back({"crop511", sm::run_crop511});
+  // Tracking.
+  kinds.push_back({"rotated_rect", sm::run_rotated_rect});
+  kinds.push_back({"subwindow", sm::run_subwindow});
+  // Training.
+  for (const char* later : {"anchors", "losses", "lr", "targets", "track_sequence", "tracker_step", "train",
+                            "vos_meter"})
     kinds.push_back({later, [](const auto&, auto&) { throw az::golden::Pending("SiamMask's training and tracker"); }});
   return az::golden::run("siammask", kinds);
 }
