@@ -16,8 +16,8 @@ void check(const Tensor& classes, const Tensor& boxes, const Tensor& priors, con
   const int64_t n = classes.dim(0), s = classes.dim(1), anchors = classes.dim(3) / 2;
   AZ_CHECK(s >= 1 && anchors >= 1 && classes.shape() == Shape({n, s, s, 2 * anchors}) &&
                boxes.shape() == Shape({n, s, s, 4 * anchors}) && anchors * s * s < int64_t{1} << 31,
-           "siam_select: classes is {}, boxes is {}; want [n, s, s, 2 anchors] and [n, s, s, 4 anchors]",
-           classes.str(), boxes.str());
+           "siam_select: classes is {}, boxes is {}; want [n, s, s, 2 anchors] and [n, s, s, 4 anchors]", classes.str(),
+           boxes.str());
   const auto want = [](const char* name, const Tensor& t, const Shape& shape) {
     AZ_CHECK(t.defined() && t.dtype() == DType::f64 && t.shape() == shape, "siam_select: {} is {}, want f64 {}", name,
              t.str(), shape.str());

@@ -13,7 +13,8 @@ struct WindowGrid {
 /// y[k] = rows top..top+h and columns left..left+w of image places[k], zero outside the map.
 ///
 /// x        [n, h_in, w_in, c]
-/// places   [m, 3] i32: image, top, left; in pixels, stride * top - padding and left alike may lie outside. On the CPU an image that is not there is an
+/// places   [m, 3] i32: image, top, left; in pixels, stride * top - padding and left alike may lie outside. On the CPU
+/// an image that is not there is an
 ///          error; on a CUDA device, where places may come from a kernel, it gives zeros
 /// returns  [m, h, w, c]
 /// grad     x: each pixel takes the sum over the windows that hold it

@@ -17,8 +17,8 @@ int main() {
   kinds.push_back({"rotated_rect", sm::run_rotated_rect});
   kinds.push_back({"subwindow", sm::run_subwindow});
   // Training.
-  for (const char* later : {"anchors", "losses", "lr", "targets", "track_sequence", "tracker_step", "train",
-                            "vos_meter"})
+  for (const char* later :
+       {"anchors", "losses", "lr", "targets", "track_sequence", "tracker_step", "train", "vos_meter"})
     kinds.push_back({later, [](const auto&, auto&) { throw az::golden::Pending("SiamMask's training and tracker"); }});
   return az::golden::run("siammask", kinds);
 }

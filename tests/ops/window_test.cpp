@@ -182,6 +182,7 @@ TEST_CASE("places may count in cells of a stride, from outside the map") {
       autograd::clear_grad(x);
       return dx;
     };
-    CHECK(gradient(ops::windows(x, cells, 4, 3, {.stride = 2, .padding = 3})) == gradient(ops::windows(x, pixels, 4, 3)));
+    CHECK(gradient(ops::windows(x, cells, 4, 3, {.stride = 2, .padding = 3})) ==
+          gradient(ops::windows(x, pixels, 4, 3)));
   }
 }
