@@ -26,6 +26,7 @@ KernelBench time_all(const KernelBenchOptions& options, Cuda& device) {
       time_xcorr(b, n);
       time_window(b, n);
       time_conv(b, n);
+      time_siam_loss(b, n);
       time_focal(b, n);
       time_polar_loss(b, n);
       time_ray_labels(b, n);

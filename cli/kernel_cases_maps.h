@@ -222,7 +222,7 @@ void time_window(KernelTimer<Cuda>& b, int64_t n) {
   for_activations([&](auto type) {
     using T = decltype(type);
     const math::WindowShape shape{n, side, side, c, n, window, window};
-    const math::WindowPlaces places{.listed = nullptr, .top = 4, .left = 4};
+    const math::WindowPlaces places{.listed = nullptr, .offset = 4};
     const int64_t map = n * side * side * c, cut = n * window * window * c;
     T *x = b.template random<T>(map), *y = b.template random<T>(cut);
     b.template time<T>("window", "cut", {n, side, side, c}, moved<T>(2 * cut),

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 // Cases of `bench kernels` that are the Siamese trackers' own.
 #pragma once
 
@@ -28,6 +29,48 @@ void time_siam_select(KernelTimer<Cuda>& b, int64_t n) {
   b.template time<float>("siam_select", "best cell", {n, side, side, anchors}, {56 * candidates, 60 * candidates}, [&] {
     cuda::siam_select(b.stream(), maps, reinterpret_cast<math::SiamChoice*>(choices), chosen);
   });
+=======
+// Cases of `bench kernels` that are a Siamese tracker's own: its losses.
+#pragma once
+
+#include "cli/kernel_cases_maps.h"
+#include "cuda/siam_loss.h"
+
+namespace az::cli {
+
+/// Maps of 25x25 cells and 5 anchors, 64 a picture of the batch; masks of 16 cells. Small: 3x3 cells, masks of 17x17.
+template <class Cuda>
+void time_siam_loss(KernelTimer<Cuda>& b, int64_t n) {
+  const bool small = b.sizes.channels < 256;
+  const int64_t side = small ? 3 : 25, mask = small ? 17 : 127;
+  const math::AnchorShape shape{64 * n, side * side, 5};
+  const int64_t anchors = shape.count(), rows = 16 * n, columns = mask * mask, elements = rows * columns;
+  const Shape classes{shape.images, side, side, 2 * shape.anchors}, boxes{shape.images, side, side, 4 * shape.anchors};
+  const int64_t largest = std::max(4 * anchors, elements);
+  const float *x = b.template random<float>(largest), *target = b.template random<float>(largest);
+  const float* weight = b.template random<float>(std::max(anchors, rows));
+  const int32_t* labels = b.template zeros<int32_t>(anchors);
+  float *dx = b.template empty<float>(largest), *scalars = b.template random<float>(4);
+  double* parts = b.template empty<double>(std::max(cuda::siam_loss_parts(anchors), cuda::siam_loss_parts(rows)));
+  float *loss = scalars, *counts = scalars + 1;
+  const float* dy = scalars + 3;
+  const auto time = [&](const char* what, const Shape& size, int64_t moves, const std::function<void()>& work) {
+    b.template time<float>("siam_loss", what, size, moved<float>(moves), work);
+  };
+  time("classes", classes, 3 * anchors,
+       [&] { cuda::anchor_class_loss<float>(b.stream(), shape, x, labels, parts, loss, counts); });
+  time("classes backward", classes, 5 * anchors,
+       [&] { cuda::anchor_class_loss_backward<float>(b.stream(), shape, x, labels, counts, dy, dx); });
+  time("boxes", boxes, 9 * anchors,
+       [&] { cuda::anchor_box_loss<float>(b.stream(), shape, x, target, weight, parts, loss); });
+  time("boxes backward", boxes, 13 * anchors,
+       [&] { cuda::anchor_box_loss_backward<float>(b.stream(), shape, x, target, weight, dy, dx); });
+  const Shape masks{rows, mask, mask, 1};
+  time("masks", masks, 2 * elements,
+       [&] { cuda::soft_margin_loss<float>(b.stream(), rows, columns, x, target, weight, parts, loss, counts); });
+  time("masks backward", masks, 3 * elements,
+       [&] { cuda::soft_margin_loss_backward<float>(b.stream(), rows, columns, x, target, weight, counts, dy, dx); });
+>>>>>>> main
   b.clear();
 }
 

@@ -29,9 +29,9 @@ struct SiamCandidate {
   double x, y, w, h;
 };
 
-/// Side of the square around a box with half its mean side on every side.
-AZ_HD inline double siam_context(double w, double h) {
-  const double pad = 0.5 * (w + h);
+/// Side of the square with the area of a box to whose sides a share of their sum was added.
+AZ_HD inline double siam_context(double w, double h, double share = 0.5) {
+  const double pad = share * (w + h);
   return sqrt((w + pad) * (h + pad));
 }
 

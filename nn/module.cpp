@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "autograd/node.h"
 #include "cpu/parallel.h"
@@ -28,6 +29,24 @@ class Walk final : public Visitor {
  private:
   F f_;
   std::string prefix_;
+};
+
+class Find final : public Visitor {
+ public:
+  Find(Module& root, const std::string& name) : name_(name) { root.visit(*this); }
+  void parameter(const std::string&, Tensor&) override {}
+  void buffer(const std::string&, Tensor&) override {}
+  void module(const std::string& name, Module& m) override {
+    const std::string full = prefix_ + name;
+    if (full == name_) found = &m;
+    const std::string outer = std::exchange(prefix_, name.empty() ? prefix_ : full + ".");
+    m.visit(*this);
+    prefix_ = outer;
+  }
+  Module* found = nullptr;
+
+ private:
+  std::string name_, prefix_;
 };
 
 class SetTraining final : public Visitor {
@@ -123,6 +142,12 @@ std::vector<Entry> entries(Module& module) {
   std::vector<Entry> all;
   Walk(module, [&](const std::string& name, Tensor& t, bool learned) { all.push_back({name, &t, learned}); });
   return all;
+}
+
+Module& find_module(Module& root, const std::string& name) {
+  const Find find(root, name);
+  AZ_CHECK(find.found, "module: none is named {}", name);
+  return *find.found;
 }
 
 int64_t parameter_count(Module& module) {

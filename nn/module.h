@@ -50,6 +50,8 @@ struct Entry {
 
 /// All tensors of a network in visiting order. The pointers live as long as the module.
 std::vector<Entry> entries(Module& module);
+/// The part of this full name. Error: there is none.
+Module& find_module(Module& root, const std::string& name);
 /// Number of elements of the parameters.
 int64_t parameter_count(Module& module);
 /// Stops gradients to all parameters of a part.

@@ -19,9 +19,9 @@ using math::WindowPlace;
 using math::WindowPlaces;
 using math::WindowShape;
 
-const WindowPlace* places_of(const Tensor& places) {
+const WindowPlace* cells_of(const Tensor& cells) {
   static_assert(sizeof(WindowPlace) == 3 * sizeof(int32_t));
-  return reinterpret_cast<const WindowPlace*>(places.data<int32_t>());
+  return reinterpret_cast<const WindowPlace*>(cells.data<int32_t>());
 }
 
 struct WindowsNode final : Node {
@@ -31,7 +31,7 @@ struct WindowsNode final : Node {
   WindowsNode(const char* name, const Tensor& list, const WindowPlaces& p, const WindowShape& s)
       : Node(name), listed(list), places(p), shape(s) {}
   Grads backward(const Grads& dy) override {
-    if (listed.defined()) places.listed = places_of(listed.get(name()));
+    if (listed.defined()) places.listed = cells_of(listed.get(name()));
     Tensor dx = Tensor::empty({shape.images, shape.h, shape.w, shape.channels}, dy[0].dtype(), dy[0].device());
     on_device_half(
         name(), dy[0],
@@ -51,12 +51,12 @@ struct WindowsNode final : Node {
   }
 };
 
-/// Error on the CPU; a CUDA device's places are not waited for.
-void check_images(const Tensor& places, int64_t images) {
-  if (places.device().kind() != DeviceKind::cpu) return;
-  const WindowPlace* p = places_of(places);
-  for (int64_t k = 0; k < places.dim(0); ++k)
-    AZ_CHECK(p[k].image >= 0 && p[k].image < images, "windows: place {} is in image {} of {}", k, p[k].image, images);
+/// Error on the CPU; a CUDA device's cells are not waited for.
+void check_images(const Tensor& cells, int64_t images) {
+  if (cells.device().kind() != DeviceKind::cpu) return;
+  const WindowPlace* p = cells_of(cells);
+  for (int64_t k = 0; k < cells.dim(0); ++k)
+    AZ_CHECK(p[k].image >= 0 && p[k].image < images, "windows: cell {} is in image {} of {}", k, p[k].image, images);
 }
 
 Tensor cut(const char* op, const Tensor& x, const Tensor& listed, const WindowPlaces& places,
@@ -84,17 +84,29 @@ Tensor cut(const char* op, const Tensor& x, const Tensor& listed, const WindowPl
 
 }  // namespace
 
+<<<<<<< HEAD
 Tensor windows(const Tensor& x, const Tensor& places, int64_t h, int64_t w, const WindowGrid& grid) {
+=======
+Tensor windows(const Tensor& x, const Tensor& cells, int64_t h, int64_t w, const WindowGrid& grid) {
+>>>>>>> main
   check_activation("windows", "x", x);
   AZ_CHECK(x.rank() == 4, "windows: x is {}, want [n, h, w, c]", x.str());
-  AZ_CHECK(places.defined() && places.dtype() == DType::i32 && places.rank() == 2 && places.dim(1) == 3,
-           "windows: places is {}, want i32 [m, 3]: image, top, left", places.str());
+  AZ_CHECK(cells.defined() && cells.dtype() == DType::i32 && cells.rank() == 2 && cells.dim(1) == 3,
+           "windows: cells are {}, want i32 [m, 3]: image, row, column", cells.str());
   AZ_CHECK(h > 0 && w > 0, "windows: a window of {} x {}; want a height and width of 1 or more", h, w);
+<<<<<<< HEAD
   check_same_device("windows", x, places);
   check_images(places, x.dim(0));
   if (is_host_half(x)) return cast(windows(cast(x, DType::f32), places, h, w, grid), x.dtype());
   return cut("windows", x, places, {.listed = places_of(places), .stride = grid.stride, .padding = grid.padding},
              {x.dim(0), x.dim(1), x.dim(2), x.dim(3), places.dim(0), h, w});
+=======
+  check_same_device("windows", x, cells);
+  check_images(cells, x.dim(0));
+  if (is_host_half(x)) return cast(windows(cast(x, DType::f32), cells, h, w, grid), x.dtype());
+  return cut("windows", x, cells, {.listed = cells_of(cells), .stride = grid.stride, .offset = grid.offset},
+             {x.dim(0), x.dim(1), x.dim(2), x.dim(3), cells.dim(0), h, w});
+>>>>>>> main
 }
 
 Tensor crop(const Tensor& x, int64_t top, int64_t left, int64_t h, int64_t w) {
@@ -102,7 +114,8 @@ Tensor crop(const Tensor& x, int64_t top, int64_t left, int64_t h, int64_t w) {
   AZ_CHECK(x.rank() == 4 && top >= 0 && left >= 0 && h >= 1 && w >= 1 && top + h <= x.dim(1) && left + w <= x.dim(2),
            "crop: {} x {} pixels from ({}, {}) do not lie on {}", h, w, top, left, x.str());
   if (is_host_half(x)) return cast(crop(cast(x, DType::f32), top, left, h, w), x.dtype());
-  return cut("crop", x, {}, {.top = static_cast<int32_t>(top), .left = static_cast<int32_t>(left)},
+  return cut("crop", x, {},
+             {.listed = nullptr, .offset = static_cast<int32_t>(top), .left = static_cast<int32_t>(left - top)},
              {x.dim(0), x.dim(1), x.dim(2), x.dim(3), x.dim(0), h, w});
 }
 

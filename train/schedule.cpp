@@ -22,11 +22,50 @@ std::vector<int64_t> steps_from_epochs(const std::vector<int64_t>& epochs, int64
   return steps;
 }
 
+Curve curve_kind(std::string_view name) {
+  if (name == "linear") return Curve::linear;
+  if (name == "log") return Curve::log;
+  if (name == "cosine") return Curve::cosine;
+  fail("schedule: unknown curve '{}'; want linear, log or cosine", name);
+}
+
+std::vector<double> epoch_rates(const EpochRates& o) {
+  AZ_CHECK(o.warmup_epochs >= 0 && o.epochs > o.warmup_epochs,
+           "schedule: {} epochs, {} of them warm-up; want more epochs than warm-up", o.epochs, o.warmup_epochs);
+  AZ_CHECK(o.first > 0 && o.last > 0 && o.warmup_first > 0 && o.warmup_last > 0,
+           "schedule: rates from {} to {}, warm-up from {} to {}; want values above 0", o.first, o.last, o.warmup_first,
+           o.warmup_last);
+  std::vector<double> rates;
+  for (int64_t e = 0; e < o.warmup_epochs; ++e)
+    rates.push_back(o.warmup_first * std::pow(o.warmup_last / o.warmup_first,
+                                              static_cast<double>(e) / static_cast<double>(o.warmup_epochs)));
+  const int64_t n = o.epochs - o.warmup_epochs;
+  for (int64_t i = 0; i < n; ++i) {
+    const double t = n > 1 ? static_cast<double>(i) / static_cast<double>(n - 1) : 0;
+    if (o.curve == Curve::cosine) {
+      const double turn = std::numbers::pi * static_cast<double>(i) / static_cast<double>(n);
+      rates.push_back(o.last + (o.first - o.last) * (1 + std::cos(turn)) / 2);
+    } else if (o.curve == Curve::log) {
+      rates.push_back(o.first * std::pow(o.last / o.first, t));
+    } else {
+      rates.push_back(o.first + (o.last - o.first) * t);
+    }
+  }
+  return rates;
+}
+
 double lr_at(const Schedule& schedule, int64_t iteration) {
   AZ_CHECK(iteration >= 0 && schedule.warmup_iterations >= 0 && schedule.base_lr >= 0,
            "schedule: iteration {}, warm-up {}, rate {}; want values of 0 or more", iteration,
            schedule.warmup_iterations, schedule.base_lr);
   double rate = schedule.base_lr;
+  if (schedule.kind == ScheduleKind::epochs) {
+    AZ_CHECK(!schedule.rates.empty() && schedule.iterations_per_epoch >= 1,
+             "schedule: {} rates for epochs of {} iterations; want one or more of each", schedule.rates.size(),
+             schedule.iterations_per_epoch);
+    const auto epoch = static_cast<size_t>(iteration / schedule.iterations_per_epoch);
+    return schedule.rates[std::min(epoch, schedule.rates.size() - 1)];
+  }
   if (schedule.kind == ScheduleKind::step) {
     AZ_CHECK(std::ranges::is_sorted(schedule.steps), "schedule: the steps must ascend");
     const auto passed = std::ranges::upper_bound(schedule.steps, iteration) - schedule.steps.begin();

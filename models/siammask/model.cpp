@@ -68,7 +68,9 @@ class SiamMask::Head final : public nn::Module {
   Tensor correlate(const Tensor& x, const Tensor& kernel) {
     return ops::xcorr_depthwise(search_norm_.after(search_conv_, x, true), kernel);
   }
-  Tensor output(const Tensor& correlation) { return last_.forward(head_norm_.after(head_conv_, correlation, true)); }
+  Tensor hidden(const Tensor& correlation) { return head_norm_.after(head_conv_, correlation, true); }
+  Tensor last(const Tensor& hidden) { return last_.forward(hidden); }
+  Tensor output(const Tensor& correlation) { return last(hidden(correlation)); }
   void visit(nn::Visitor& v) override {
     v.module("conv_kernel.0", kernel_conv_);
     v.module("conv_kernel.1", kernel_norm_);
@@ -130,9 +132,16 @@ Tensor SiamMask::masks(const SiamSearch& found) {
   return mask_head_->output(found.correlation);
 }
 
+<<<<<<< HEAD
 Tensor SiamMask::masks(const SiamSearch& found, const Tensor& cells) {
   AZ_CHECK(mask_head_ && found.correlation.defined(), "siammask: this network has no mask head");
   return mask_head_->output(ops::windows(found.correlation, cells, 1, 1));
+=======
+Tensor SiamMask::masks_of(const SiamSearch& found, const Tensor& cells) {
+  AZ_CHECK(mask_head_ && found.correlation.defined(), "siammask: this network has no mask head");
+  const Tensor masks = mask_head_->last(ops::windows(mask_head_->hidden(found.correlation), cells, 1, 1));
+  return ops::reshape(masks, {cells.dim(0), options_.mask_side, options_.mask_side, 1});
+>>>>>>> main
 }
 
 Tensor SiamMask::refine(const SiamSearch& found, const Tensor& cells, bool padded) {

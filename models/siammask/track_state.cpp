@@ -16,14 +16,14 @@ void check_track_options(const SiamTrackOptions& o) {
   AZ_CHECK(o.out_size >= 0, "tracker: out_size is {}, want 0 or more", o.out_size);
 }
 
-int exemplar_side(const SiamState& s, int frame_width, int frame_height) {
+int exemplar_side(const SiamState& s, const SiamGeometry& g, int frame_width, int frame_height) {
   AZ_CHECK(std::isfinite(s.x) && std::isfinite(s.y) && std::isfinite(s.w) && std::isfinite(s.h),
            "tracker: the first box, {} x {} around ({}, {}), is not finite", s.w, s.h, s.x, s.y);
   AZ_CHECK(s.w > 0 && s.h > 0, "tracker: the first box, {} x {} around ({}, {}), has no area", s.w, s.h, s.x, s.y);
   AZ_CHECK(s.x + s.w / 2 > 0 && s.y + s.h / 2 > 0 && s.x - s.w / 2 < frame_width && s.y - s.h / 2 < frame_height,
            "tracker: the first box, {} x {} around ({}, {}), lies outside the frame of {} x {}", s.w, s.h, s.x, s.y,
            frame_width, frame_height);
-  const double side = std::nearbyint(math::siam_context(s.w, s.h));
+  const double side = std::nearbyint(math::siam_context(s.w, s.h, g.context));
   constexpr double kMost = 1 << 20;
   AZ_CHECK(side >= 1 && side <= kMost, "tracker: the first box is {} x {} pixels; want 1 to 2^20 with its context", s.w,
            s.h);
@@ -31,7 +31,7 @@ int exemplar_side(const SiamState& s, int frame_width, int frame_height) {
 }
 
 SiamLook look_around(const SiamState& s, const SiamGeometry& g) {
-  const double context = math::siam_context(s.w, s.h);
+  const double context = math::siam_context(s.w, s.h, g.context);
   const double side = std::nearbyint(context * g.instance / g.exemplar);
   return {g.exemplar / context, static_cast<int>(side), s.x - side / 2, s.y - side / 2};
 }

@@ -28,6 +28,7 @@ void check_track_options(const SiamTrackOptions& options);
 struct SiamGeometry {
   int exemplar = 127, instance = 255;
   int stride = 8, base_size = 8;
+  double context = 0.5;  ///< share of width plus height that is added around the object on all sides together
 
   int cells() const { return (instance - exemplar) / stride + 1 + base_size; }  ///< on a side of the score map
 };
@@ -45,7 +46,7 @@ struct SiamLook {
 };
 
 /// Side of the exemplar's crop in the frame. Error: a box that is not finite, has no area, or lies outside the frame.
-int exemplar_side(const SiamState& state, int frame_width, int frame_height);
+int exemplar_side(const SiamState& state, const SiamGeometry& geometry, int frame_width, int frame_height);
 SiamLook look_around(const SiamState& state, const SiamGeometry& geometry);
 /// What the ranking of candidates needs of the state.
 math::SiamView view_of(const SiamState& state, const SiamLook& look, const SiamTrackOptions& options);

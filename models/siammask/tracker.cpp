@@ -63,7 +63,7 @@ void SiamTracker::start(size_t index, const data::Image& frame, const cpu::Initi
   check_frame(frame);
   Lane& lane = *lanes_.at(index);
   const SiamState state{box.cx, box.cy, box.w, box.h};
-  const int side = exemplar_side(state, frame.width, frame.height);
+  const int side = exemplar_side(state, how_.geometry, frame.width, frame.height);
   const std::array<double, 3> mean = cpu::mean_colour(frame.view());
   for (size_t c = 0; c < 3; ++c) lane.mean[c] = static_cast<uint8_t>(mean[c]);
   lane.cropper.crop(frame.view(), {state.x, state.y, side, how_.geometry.exemplar, lane.mean, lane.options.rounding},
@@ -95,10 +95,9 @@ void SiamTracker::update(Lane& lane, size_t index, const data::Image& frame) {
   r.anchor = flat / (cells * cells);
   r.row = cell / cells;
   r.column = cell % cells;
-  r.from_mask = step_.mask_side() > 0 &&
-                lane.outline.find(step_.logits(index), step_.mask_side(),
-                                  mask_place(lane.look, r.row, r.column, how_.geometry), lane.options.seg_thr,
-                                  frame.width, frame.height);
+  r.from_mask = step_.mask_side() > 0 && lane.outline.find(step_.logits(index), step_.mask_side(),
+                                                           mask_place(lane.look, r.row, r.column, how_.geometry),
+                                                           lane.options.seg_thr, frame.width, frame.height);
   r.mask_area = lane.outline.area();
   r.state = lane.state = clamped(state, frame.width, frame.height);
   // The upright box of a mask tracker is the one before clamping, as in the reference.

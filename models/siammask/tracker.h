@@ -13,8 +13,8 @@ namespace az::models {
 
 /// What became of an object in a frame.
 struct SiamTracked {
-  SiamState state;       ///< centre and size behind the frame, within it
-  double score = 0;      ///< of the best candidate, 0 to 1, without penalty and window
+  SiamState state;   ///< centre and size behind the frame, within it
+  double score = 0;  ///< of the best candidate, 0 to 1, without penalty and window
   int anchor = 0, row = 0, column = 0;
   /// The smallest rectangle around the mask, or, where the mask is too small or there is none, the upright box.
   Corners corners{};
@@ -46,7 +46,8 @@ class SiamOutline {
 };
 
 /// Tracks one object, or several side by side, each with its own template, state and options: several objects of a
-/// picture, or one object under several options. All frames of a tracker have one size. Not for several threads at once.
+/// picture, or one object under several options. All frames of a tracker have one size. Not for several threads at
+/// once.
 class SiamTracker {
  public:
   /// The network is shared, and stays as it is while the tracker lives. One lane an entry of `lanes`.

@@ -119,6 +119,10 @@ TEST_CASE("windows and crop have right gradients by differences") {
     const auto windows = test::check_gradients(
         [&](const auto& t) { return ops::windows(t[0], places_of(k, *device), k.window_h, k.window_w); }, {x}, 1e-6);
     CHECK_MESSAGE(windows.worst < 1e-8, windows.where);
+    const auto grid = test::check_gradients(
+        [&](const auto& t) { return ops::windows(t[0], places_of(k, *device), 3, 3, {.stride = 2, .offset = -1}); },
+        {x}, 1e-6);
+    CHECK_MESSAGE(grid.worst < 1e-8, grid.where);
     const auto crop = test::check_gradients([](const auto& t) { return ops::crop(t[0], 1, 2, 3, 2); }, {x}, 1e-6);
     CHECK_MESSAGE(crop.worst < 1e-8, crop.where);
   }
@@ -130,6 +134,15 @@ TEST_CASE("crop is the same window of every image") {
     const Case k{2, 6, 5, 3, 4, 2, {0, 1, 3, 1, 1, 3}};
     CHECK(ops::crop(x, 1, 3, 4, 2).to_vector<float>() ==
           ops::windows(x, places_of(k, *device), 4, 2).to_vector<float>());
+  }
+}
+
+TEST_CASE("a grid's cell begins at its stride and offset") {
+  for (Device* device : test::devices()) {
+    const Tensor x = test::uniform({1, 9, 9, 2}, -1, 1, DType::f32, *device);
+    const auto at = [&](std::vector<int32_t> cell) { return Tensor::from(cell, {1, 3}, *device); };
+    CHECK(ops::windows(x, at({0, 1, 2}), 3, 4, {.stride = 4, .offset = -3}).to_vector<float>() ==
+          ops::windows(x, at({0, 1, 5}), 3, 4).to_vector<float>());
   }
 }
 
@@ -158,9 +171,9 @@ TEST_CASE("windows, crop and add_bias name what does not fit") {
   const auto places = [](std::vector<int32_t> values) {
     return Tensor::from(values, {static_cast<int64_t>(values.size()) / 3, 3}, test::cpu());
   };
-  CHECK_THROWS_WITH_AS(ops::windows(x, places({1, 0, 0}), 2, 2), "windows: place 0 is in image 1 of 1", Error);
+  CHECK_THROWS_WITH_AS(ops::windows(x, places({1, 0, 0}), 2, 2), "windows: cell 0 is in image 1 of 1", Error);
   CHECK_THROWS_WITH_AS(ops::windows(x, x, 2, 2),
-                       "windows: places is f32 [1, 4, 4, 2] cpu, want i32 [m, 3]: image, top, left", Error);
+                       "windows: cells are f32 [1, 4, 4, 2] cpu, want i32 [m, 3]: image, row, column", Error);
   CHECK_THROWS_WITH_AS(ops::windows(x, places({0, 0, 0}), 0, 2),
                        "windows: a window of 0 x 2; want a height and width of 1 or more", Error);
   CHECK_THROWS_WITH_AS(ops::crop(x, 1, 0, 4, 4), "crop: 4 x 4 pixels from (1, 0) do not lie on f32 [1, 4, 4, 2] cpu",

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "tensor/error.h"
 
 using namespace az;
@@ -55,4 +57,24 @@ TEST_CASE("schedules name what is wrong") {
                   Error);
   CHECK_THROWS_WITH_AS(lr_at(Schedule{.kind = ScheduleKind::step, .steps = {5, 3}}, 0),
                        "schedule: the steps must ascend", Error);
+}
+
+TEST_CASE("rates of epochs: a warm-up that grows by a constant factor, then a curve whose ends are taken") {
+  const auto rates = epoch_rates({.epochs = 20, .warmup_epochs = 5});
+  REQUIRE(rates.size() == 20);
+  CHECK(rates[0] == doctest::Approx(0.001).epsilon(1e-14));
+  CHECK(rates[4] == doctest::Approx(0.001 * std::pow(5, 0.8)).epsilon(1e-14));
+  CHECK(rates[5] == doctest::Approx(0.005).epsilon(1e-14));
+  CHECK(rates[19] == doctest::Approx(0.0025).epsilon(1e-14));
+  const Schedule s{.kind = ScheduleKind::epochs, .rates = rates, .iterations_per_epoch = 7};
+  CHECK(lr_at(s, 0) == rates[0]);
+  CHECK(lr_at(s, 6) == rates[0]);
+  CHECK(lr_at(s, 7) == rates[1]);
+  CHECK(lr_at(s, 7 * 20 + 3) == rates[19]);
+  CHECK(epoch_rates({.epochs = 1, .curve = Curve::linear}) == std::vector<double>{0.005});
+  CHECK_THROWS_WITH_AS(epoch_rates({.epochs = 5, .warmup_epochs = 5}), doctest::Contains("more epochs than warm-up"),
+                       Error);
+  CHECK_THROWS_WITH_AS(epoch_rates({.last = 0}), doctest::Contains("want values above 0"), Error);
+  CHECK_THROWS_WITH_AS(curve_kind("flat"), doctest::Contains("unknown curve 'flat'"), Error);
+  CHECK_THROWS_WITH_AS(lr_at({.kind = ScheduleKind::epochs}, 0), doctest::Contains("0 rates"), Error);
 }

@@ -1,25 +1,23 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/node.h"
-#include "models/siammask/model.h"
 #include "ops/cast.h"
 #include "ops/reduce.h"
 #include "ops/xcorr.h"
 #include "tensor/error.h"
 #include "tensor/layout.h"
 #include "tests/golden_runner/siammask/kinds.h"
+#include "tests/golden_runner/siammask/network.h"
 #include "tests/support/devices.h"
 #include "tests/support/golden_network.h"
 
 namespace az::golden::siammask {
-namespace {
 
 using models::SiamMask;
 using nlohmann::json;
 
-/// The network that a case's `net` describes, filled.
 std::unique_ptr<SiamMask> make_network(const json& net, Device& device) {
-  AZ_CHECK(net.at("backbone_depth") == 50 && net.at("refine_size") == 127, "siammask: a network that is not known");
+  AZ_CHECK(net.at("backbone_depth") == 50, "siammask: a backbone of depth {}", net.at("backbone_depth").get<int>());
   models::SiamMaskOptions options;
   options.anchors = net.at("anchors").at("count").get<int64_t>();
   options.mask_side = net.at("mask_size").get<int64_t>();
@@ -29,11 +27,26 @@ std::unique_ptr<SiamMask> make_network(const json& net, Device& device) {
   return network;
 }
 
+void scale_weights(SiamMask& network, const json& factors) {
+  size_t found = 0;
+  for (const nn::Entry& e : nn::entries(network)) {
+    const auto factor = factors.find(e.name);
+    if (factor == factors.end()) continue;
+    ++found;
+    std::vector<float> values = e.tensor->to_vector<float>();
+    for (float& v : values) v *= factor->get<float>();
+    e.tensor->copy_from(Tensor::from(values, e.tensor->shape(), e.tensor->device()));
+  }
+  AZ_CHECK(found == factors.size(), "siammask: weight_scale names tensors that the network lacks");
+}
+
 Tensor make_input(const json& inputs, const std::string& name, Device& device) {
   const json& input = inputs.at(name);
   return fill_maps(name, input.at("shape").get<std::vector<int64_t>>(), input.at("seed").get<uint64_t>(),
                    input.at("offset").get<double>(), input.at("scale").get<double>(), device);
 }
+
+namespace {
 
 /// log_softmax over (background, foreground) of each anchor: [1, anchors, s, s, 2].
 std::vector<double> pair_log_softmax(const std::vector<float>& classes, size_t anchors) {

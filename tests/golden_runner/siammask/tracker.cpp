@@ -82,7 +82,8 @@ std::vector<uint8_t> unpacked_rows(const std::vector<uint8_t>& bytes, int width,
   const int row_bytes = (width + 7) / 8;
   std::vector<uint8_t> pixels;
   for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x) pixels.push_back(bytes[static_cast<size_t>(y * row_bytes + x / 8)] >> (7 - x % 8) & 1);
+    for (int x = 0; x < width; ++x)
+      pixels.push_back(bytes[static_cast<size_t>(y * row_bytes + x / 8)] >> (7 - x % 8) & 1);
   return pixels;
 }
 
@@ -169,7 +170,8 @@ void check_frame(Case& c, const json& item, size_t index, models::SiamTracker& t
   c.check_samples(frame + ".cls", nchw(maps.classes, 2 * anchors));
   c.check_samples(frame + ".loc", nchw(maps.boxes, 4 * anchors));
   const auto side = static_cast<int64_t>(tracker.step().mask_side());
-  c.check_samples(frame + ".logits", std::vector<float>(tracker.step().logits(0), tracker.step().logits(0) + side * side));
+  c.check_samples(frame + ".logits",
+                  std::vector<float>(tracker.step().logits(0), tracker.step().logits(0) + side * side));
   c.check_json(path + ".cell", std::array{own.row, own.column});
   c.check_json(path + ".score", own.score);
   c.check_json(path + ".pos", std::array{own.state.x, own.state.y});

@@ -43,8 +43,8 @@ std::vector<double> overlaps(const Video& v, std::vector<eval::VosSpan> spans, c
 void run_vos_meter(const std::filesystem::path& file, Report& report) {
   Case c(file, report);
   const auto& shape = c.tensor("prob").shape;
-  const Video video{static_cast<int>(shape.at(1)),    static_cast<int>(shape.at(2)), static_cast<int>(shape.at(3)),
-                    static_cast<int>(shape.at(0)),    c.values<float>("prob"),       c.values<uint8_t>("annotation")};
+  const Video video{static_cast<int>(shape.at(1)), static_cast<int>(shape.at(2)), static_cast<int>(shape.at(3)),
+                    static_cast<int>(shape.at(0)), c.values<float>("prob"),       c.values<uint8_t>("annotation")};
   const auto thresholds = c.json().at("thresholds").get<std::vector<double>>();
   const std::vector<int64_t> result_shape = {video.objects, static_cast<int64_t>(thresholds.size())};
   c.check("iou",
@@ -53,7 +53,8 @@ void run_vos_meter(const std::filesystem::path& file, Report& report) {
   std::vector<eval::VosSpan> spans;
   for (int o = 1; o <= video.objects; ++o) {
     const std::string key = std::to_string(o);
-    spans.push_back(eval::vos_span(c.json().at("start").at(key).get<int64_t>(), c.json().at("end").at(key).get<int64_t>()));
+    spans.push_back(
+        eval::vos_span(c.json().at("start").at(key).get<int64_t>(), c.json().at("end").at(key).get<int64_t>()));
   }
   c.check("iou_start_end", overlaps(video, spans, thresholds), result_shape);
   for (const auto& [name, tensor] : c.json().at("tensors").items()) {
