@@ -23,16 +23,6 @@ struct WindowPlace {
 
 /// The windows' places: listed, or the same one in every image.
 struct WindowPlaces {
-<<<<<<< HEAD
-  const WindowPlace* listed = nullptr;  ///< [windows]; null: window k lies in image k at (top, left)
-  int32_t top = 0, left = 0;
-  int32_t stride = 1, padding = 0;  ///< of the list: a row or column r there is r * stride - padding
-
-  AZ_HD WindowPlace operator[](int64_t k) const {
-    if (!listed) return {static_cast<int32_t>(k), top, left};
-    const WindowPlace p = listed[k];
-    return {p.image, p.top * stride - padding, p.left * stride - padding};
-=======
   const WindowPlace* listed = nullptr;  ///< [windows], in cells; null: window k lies in image k at (offset, offset)
   int32_t stride = 1, offset = 0;       ///< cell (i, j) begins at row stride * i + offset, column stride * j + offset
   int32_t left = 0;                     ///< where none are listed: columns beyond the offset
@@ -41,7 +31,6 @@ struct WindowPlaces {
     if (!listed) return {static_cast<int32_t>(k), offset, offset + left};
     const WindowPlace p = listed[k];
     return {p.image, stride * p.top + offset, stride * p.left + offset};
->>>>>>> main
   }
 };
 

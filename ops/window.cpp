@@ -84,29 +84,17 @@ Tensor cut(const char* op, const Tensor& x, const Tensor& listed, const WindowPl
 
 }  // namespace
 
-<<<<<<< HEAD
-Tensor windows(const Tensor& x, const Tensor& places, int64_t h, int64_t w, const WindowGrid& grid) {
-=======
 Tensor windows(const Tensor& x, const Tensor& cells, int64_t h, int64_t w, const WindowGrid& grid) {
->>>>>>> main
   check_activation("windows", "x", x);
   AZ_CHECK(x.rank() == 4, "windows: x is {}, want [n, h, w, c]", x.str());
   AZ_CHECK(cells.defined() && cells.dtype() == DType::i32 && cells.rank() == 2 && cells.dim(1) == 3,
            "windows: cells are {}, want i32 [m, 3]: image, row, column", cells.str());
   AZ_CHECK(h > 0 && w > 0, "windows: a window of {} x {}; want a height and width of 1 or more", h, w);
-<<<<<<< HEAD
-  check_same_device("windows", x, places);
-  check_images(places, x.dim(0));
-  if (is_host_half(x)) return cast(windows(cast(x, DType::f32), places, h, w, grid), x.dtype());
-  return cut("windows", x, places, {.listed = places_of(places), .stride = grid.stride, .padding = grid.padding},
-             {x.dim(0), x.dim(1), x.dim(2), x.dim(3), places.dim(0), h, w});
-=======
   check_same_device("windows", x, cells);
   check_images(cells, x.dim(0));
   if (is_host_half(x)) return cast(windows(cast(x, DType::f32), cells, h, w, grid), x.dtype());
   return cut("windows", x, cells, {.listed = cells_of(cells), .stride = grid.stride, .offset = grid.offset},
              {x.dim(0), x.dim(1), x.dim(2), x.dim(3), cells.dim(0), h, w});
->>>>>>> main
 }
 
 Tensor crop(const Tensor& x, int64_t top, int64_t left, int64_t h, int64_t w) {

@@ -5,22 +5,6 @@
 
 namespace az::ops {
 
-<<<<<<< HEAD
-/// How places count: in cells of `stride` pixels, from `padding` pixels outside the map.
-struct WindowGrid {
-  int32_t stride = 1, padding = 0;
-};
-
-/// y[k] = rows top..top+h and columns left..left+w of image places[k], zero outside the map.
-///
-/// x        [n, h_in, w_in, c]
-/// places   [m, 3] i32: image, top, left; in pixels, stride * top - padding and left alike may lie outside. On the CPU
-/// an image that is not there is an
-///          error; on a CUDA device, where places may come from a kernel, it gives zeros
-/// returns  [m, h, w, c]
-/// grad     x: each pixel takes the sum over the windows that hold it
-Tensor windows(const Tensor& x, const Tensor& places, int64_t h, int64_t w, const WindowGrid& grid = {});
-=======
 /// Where cells lie on a map: cell (i, j) begins at row stride * i + offset, column stride * j + offset.
 struct WindowGrid {
   int32_t stride = 1, offset = 0;
@@ -34,7 +18,6 @@ struct WindowGrid {
 /// returns  [m, h, w, c]
 /// grad     x: each pixel takes the sum over the windows that hold it
 Tensor windows(const Tensor& x, const Tensor& cells, int64_t h, int64_t w, const WindowGrid& grid = {});
->>>>>>> main
 
 /// The same window of every image.   x [n, h_in, w_in, c] -> [n, h, w, c]. Error: it is not wholly on the map.
 Tensor crop(const Tensor& x, int64_t top, int64_t left, int64_t h, int64_t w);

@@ -132,16 +132,10 @@ Tensor SiamMask::masks(const SiamSearch& found) {
   return mask_head_->output(found.correlation);
 }
 
-<<<<<<< HEAD
-Tensor SiamMask::masks(const SiamSearch& found, const Tensor& cells) {
-  AZ_CHECK(mask_head_ && found.correlation.defined(), "siammask: this network has no mask head");
-  return mask_head_->output(ops::windows(found.correlation, cells, 1, 1));
-=======
 Tensor SiamMask::masks_of(const SiamSearch& found, const Tensor& cells) {
   AZ_CHECK(mask_head_ && found.correlation.defined(), "siammask: this network has no mask head");
   const Tensor masks = mask_head_->last(ops::windows(mask_head_->hidden(found.correlation), cells, 1, 1));
   return ops::reshape(masks, {cells.dim(0), options_.mask_side, options_.mask_side, 1});
->>>>>>> main
 }
 
 Tensor SiamMask::refine(const SiamSearch& found, const Tensor& cells, bool padded) {

@@ -50,14 +50,9 @@ class SiamMask final : public nn::Module {
   SiamSearch search(const Tensor& x, const SiamTemplate& kernels, SiamTrace* trace = nullptr);
   /// The mask head's masks of every cell: [n, s, s, mask_side^2] logits, row-major. Error: no mask head.
   Tensor masks(const SiamSearch& found);
-<<<<<<< HEAD
-  /// The same of single cells.   cells [m, 3] i32 (image, row, column) -> [m, 1, 1, mask_side^2]. Error: no mask head.
-  Tensor masks(const SiamSearch& found, const Tensor& cells);
-=======
   /// Those of single cells [m, 3] i32 (image, row, column): [m, mask_side, mask_side, 1]. Only their 1x1 convolution is
   /// computed.
   Tensor masks_of(const SiamSearch& found, const Tensor& cells);
->>>>>>> main
   /// Refine's masks of single cells: [m, 127, 127, 1] logits. Error: built without Refine.
   ///   cells [m, 3] i32 (image, row, column); `padded`: the maps are padded by 4 cells, as for a crop of 255; training
   ///   with crops of 143 has no padding

@@ -61,19 +61,10 @@ SiamRefine::~SiamRefine() = default;
 
 Tensor SiamRefine::forward(const std::vector<Tensor>& early, const Tensor& correlation, const Tensor& cells,
                            bool padded) {
-<<<<<<< HEAD
-  AZ_CHECK(cells.defined() && cells.rank() == 2, "refine: cells are {}, want i32 [m, 3]: image, row, column",
-           cells.str());
-  const int64_t m = cells.dim(0), channels = correlation.dim(3);
-  const int32_t pad = padded ? kPadding : 0;
-  const auto around = [&](size_t level, int32_t stride, int64_t side) {
-    return ops::windows(early[level], cells, side, side, {.stride = stride, .padding = pad * stride});
-=======
   const int64_t m = cells.dim(0), channels = correlation.dim(3);
   const int32_t pad = padded ? kPadding : 0;
   const auto around = [&](size_t level, int32_t stride, int64_t side) {
     return ops::windows(early[level], cells, side, side, {.stride = stride, .offset = -pad * stride});
->>>>>>> main
   };
   const Tensor r = ops::reshape(ops::windows(correlation, cells, 1, 1), {m, channels});
   const Tensor seeds = ops::matmul(r, ops::reshape(deconv_weight_, {channels, kSeed * kSeed * kSeedChannels}));

@@ -102,7 +102,7 @@ void SiamSearchStep::enqueue() {
   if (maps_) *maps_ = {classes.to_vector<float>(), boxes.to_vector<float>()};
   if (!mask_side_) return;
   const Tensor mask = network_.options().refine ? network_.refine(found, best.cells, /*padded=*/true)
-                                                : network_.masks(found, best.cells);
+                                                : network_.masks_of(found, best.cells);
   logits_.copy_from(ops::cast(mask, DType::f32).reshaped(logits_.shape()));
 }
 

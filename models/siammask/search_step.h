@@ -15,8 +15,8 @@ namespace az::models {
 struct SiamStepOptions {
   DType activations = DType::f32;  ///< or bf16, f16
   bool graphs = true;              ///< on a CUDA device: capture and replay
-  SiamGeometry geometry;
-  SiamAnchorOptions anchors;
+  SiamGeometry geometry = {};
+  SiamAnchorOptions anchors = {};
 };
 
 /// For several crops in step, each with its own template. The network's weights stay as they are while one lives.

@@ -47,8 +47,7 @@ SiamState follow(const SiamState& s, const SiamLook& look, const math::SiamCandi
 }
 
 SiamState clamped(const SiamState& s, int frame_width, int frame_height) {
-  constexpr double kLeast = 10;
-  const auto side = [](double v, double most) { return std::max(kLeast, std::min(v, most)); };
+  const auto side = [](double v, double most) { return std::max(10.0, std::min(v, most)); };
   return {std::clamp(s.x, 0.0, static_cast<double>(frame_width)),
           std::clamp(s.y, 0.0, static_cast<double>(frame_height)), side(s.w, frame_width), side(s.h, frame_height)};
 }

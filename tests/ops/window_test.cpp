@@ -40,13 +40,6 @@ Tensor shifted(const Tensor& x) {
   return view;
 }
 
-/// Whole numbers.
-std::vector<float> values_of(int64_t count) {
-  std::vector<float> values;
-  for (int64_t i = 0; i < count; ++i) values.push_back(static_cast<float>(i % 23));
-  return values;
-}
-
 /// Calls f(index in the windows, index in x) for every position of a window that lies on its map.
 template <class F>
 void for_each_pair(const Case& k, const F& f) {
@@ -180,22 +173,4 @@ TEST_CASE("windows, crop and add_bias name what does not fit") {
                        Error);
   CHECK_THROWS_WITH_AS(ops::add_bias(x, Tensor::zeros({3}, DType::f32, test::cpu())),
                        "add_bias: bias is f32 [3] cpu, want f32 [2] for x f32 [1, 4, 4, 2] cpu", Error);
-}
-
-TEST_CASE("places may count in cells of a stride, from outside the map") {
-  for (Device* device : test::devices()) {
-    Tensor x = Tensor::from(values_of(2 * 9 * 11 * 5), {2, 9, 11, 5}, *device);
-    const Tensor cells = Tensor::from(std::vector<int32_t>{1, 0, 2, 0, 3, 1}, {2, 3}, *device);
-    const Tensor pixels = Tensor::from(std::vector<int32_t>{1, -3, 1, 0, 3, -1}, {2, 3}, *device);
-    CHECK(doubles(ops::windows(x, cells, 4, 3, {.stride = 2, .padding = 3})) == doubles(ops::windows(x, pixels, 4, 3)));
-    autograd::set_requires_grad(x, true);
-    const auto gradient = [&](const Tensor& y) {
-      autograd::backward(ops::weighted_sum(y, Tensor::from(values_of(y.numel()), y.shape(), *device)));
-      const auto dx = doubles(autograd::grad(x));
-      autograd::clear_grad(x);
-      return dx;
-    };
-    CHECK(gradient(ops::windows(x, cells, 4, 3, {.stride = 2, .padding = 3})) ==
-          gradient(ops::windows(x, pixels, 4, 3)));
-  }
 }
