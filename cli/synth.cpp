@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/synth_videos.h"
 #include "data/progress.h"
 #include "data/synth_coco.h"
 #include "eval/ray_ceiling.h"
@@ -123,6 +124,7 @@ void add_synth_command(CLI::App& app) {
   coco->add_flag("--force", options.force, "write into a folder that is not empty");
   coco->add_flag("--json", arguments->json, "one JSON object on stdout");
   coco->callback([arguments] { run(*arguments); });
+  add_synth_videos(*synth);
 }
 
 }  // namespace az::cli

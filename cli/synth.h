@@ -7,7 +7,7 @@ class App;
 
 namespace az::cli {
 
-/// Adds `synth coco`: a generated set of pictures in COCO's format.
+/// Adds `synth`: generated sets in real formats, `coco` here, videos in cli/synth_videos.h.
 void add_synth_command(CLI::App& app);
 
 }  // namespace az::cli

@@ -2,6 +2,7 @@
 
 #include <png.h>
 
+#include <array>
 #include <csetjmp>
 #include <cstring>
 
@@ -76,6 +77,16 @@ class PngReader {
   char problem_[128] = "out of memory";
 };
 
+/// A label's bits dealt out to red, green and blue in turn, the first to the highest: neighbours look different.
+std::array<uint8_t, size_t{256} * 3> palette() {
+  std::array<uint8_t, size_t{256} * 3> colours{};
+  for (size_t label = 0; label < 256; ++label)
+    for (size_t bit = 0; bit < 8; ++bit)
+      if ((label >> bit & 1) != 0)
+        colours[3 * label + bit % 3] = static_cast<uint8_t>(colours[3 * label + bit % 3] | 128U >> (bit / 3));
+  return colours;
+}
+
 }  // namespace
 
 LabelMap decode_label_map(const uint8_t* bytes, size_t count, const std::string& name) {
@@ -99,6 +110,27 @@ LabelMap decode_label_map(const uint8_t* bytes, size_t count, const std::string&
 LabelMap read_label_map(const std::filesystem::path& file) {
   const std::string bytes = read_file(file);
   return decode_label_map(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), file.string());
+}
+
+void write_label_map(const std::filesystem::path& file, const LabelMap& map) {
+  AZ_CHECK(map.width > 0 && map.height > 0 &&
+               map.labels.size() == static_cast<size_t>(map.width) * static_cast<size_t>(map.height),
+           "{}: {} labels for {} x {} pixels", file.string(), map.labels.size(), map.width, map.height);
+  png_image png{};
+  png.version = PNG_IMAGE_VERSION;
+  png.width = static_cast<png_uint_32>(map.width);
+  png.height = static_cast<png_uint_32>(map.height);
+  png.format = PNG_FORMAT_RGB_COLORMAP;
+  png.colormap_entries = 256;
+  const auto colours = palette();
+  png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(png);
+  std::string encoded(bytes, '\0');
+  const int ok = png_image_write_to_memory(&png, encoded.data(), &bytes, 0, map.labels.data(), 0, colours.data());
+  const std::string reason = png.message;
+  png_image_free(&png);
+  AZ_CHECK(ok != 0, "{}: cannot encode it as PNG: {}", file.string(), reason);
+  encoded.resize(bytes);
+  write_file(file, encoded);
 }
 
 }  // namespace az::data

@@ -22,5 +22,8 @@ struct LabelMap {
 LabelMap read_label_map(const std::filesystem::path& file);
 /// The same from memory; `name` stands in errors.
 LabelMap decode_label_map(const uint8_t* bytes, size_t count, const std::string& name);
+/// Writes a palette PNG with the colours that VOC, DAVIS and YouTube-VOS share (0 black, 1 dark red, ...), atomically.
+/// Error: `FILE: what is wrong`.
+void write_label_map(const std::filesystem::path& file, const LabelMap& map);
 
 }  // namespace az::data

@@ -3,19 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <exception>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "cpu/rle.h"
 #include "data/coco.h"
+#include "data/crew.h"
 #include "data/image.h"
 #include "data/synth/mask_polygon.h"
 #include "data/synth/scene.h"
+#include "data/synth_output.h"
 #include "tensor/error.h"
 
 namespace az::data {
@@ -84,32 +82,14 @@ Record write_picture(const SynthCocoOptions& options, const fs::path& folder, in
 std::vector<Record> write_pictures(const SynthCocoOptions& options, const fs::path& folder, int first, int count,
                                    int done_before) {
   std::vector<Record> records(static_cast<size_t>(count));
-  std::atomic<int> next = 0;
-  std::mutex mutex;
-  int done = done_before;
-  std::exception_ptr error;
-  const auto work = [&] {
-    for (int i = next++; i < count; i = next++) {
-      try {
-        records[static_cast<size_t>(i)] = write_picture(options, folder, first + i + 1);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!error) error = std::current_exception();
-        next = count;
-        return;
-      }
-      const std::lock_guard lock(mutex);
-      ++done;
-      if (options.progress) options.progress(done, options.train + options.val);
-    }
-  };
-  const int processors = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  const int threads = std::clamp(options.workers > 0 ? options.workers : processors, 1, std::max(count, 1));
-  std::vector<std::thread> crew;
-  for (int k = 1; k < threads; ++k) crew.emplace_back(work);
-  work();
-  for (std::thread& thread : crew) thread.join();
-  if (error) std::rethrow_exception(error);
+  CrewOptions crew{options.workers, {}};
+  if (options.progress)
+    crew.progress = [&](int64_t done, int64_t) {
+      options.progress(done_before + static_cast<int>(done), options.train + options.val);
+    };
+  for_each_item(count, crew, [&](int64_t i) {
+    records[static_cast<size_t>(i)] = write_picture(options, folder, first + static_cast<int>(i) + 1);
+  });
   return records;
 }
 
@@ -140,15 +120,8 @@ void prepare(const SynthCocoOptions& options) {
   AZ_CHECK(options.val >= 0 && options.val <= kFirstVal, "synth coco: {} validation pictures, want 0 to {}",
            options.val, kFirstVal);
   AZ_CHECK(options.workers >= 0 && options.workers <= 1024, "synth coco: {} workers, want 0 to 1024", options.workers);
-  std::error_code error;
-  AZ_CHECK(!fs::exists(options.out, error) || fs::is_directory(options.out, error), "{}: not a folder",
-           options.out.string());
-  AZ_CHECK(options.force || !fs::exists(options.out, error) || fs::is_empty(options.out, error),
-           "{}: not empty; name another folder, or overwrite with --force", options.out.string());
-  for (const char* part : {"train2017", "val2017", "annotations"}) {
-    fs::create_directories(options.out / part, error);
-    AZ_CHECK(!error, "{}: cannot create it: {}", (options.out / part).string(), error.message());
-  }
+  prepare_output(options.out, options.force);
+  for (const char* part : {"train2017", "val2017", "annotations"}) make_folder(options.out / part);
 }
 
 }  // namespace
@@ -159,11 +132,8 @@ SynthCocoSummary write_synth_coco(const SynthCocoOptions& options) {
   const fs::path train_json = options.out / "annotations" / "instances_train2017.json";
   const fs::path val_json = options.out / "annotations" / "instances_val2017.json";
   // Old annotations go first and new ones come last: an interrupted run never looks like a whole set.
-  for (const fs::path& file : {train_json, val_json}) {
-    std::error_code error;
-    fs::remove(file, error);
-    AZ_CHECK(!error, "{}: cannot remove it: {}", file.string(), error.message());
-  }
+  remove_old(train_json);
+  remove_old(val_json);
   const std::vector<Record> train = write_pictures(options, options.out / "train2017", 0, options.train, 0);
   const std::vector<Record> val =
       write_pictures(options, options.out / "val2017", kFirstVal, options.val, options.train);

@@ -182,31 +182,47 @@ Canvas draw_background(int width, int height, Rng& rng) {
   return canvas;
 }
 
-Image photograph(Canvas& canvas, Rng& rng) {
+void cast_shadow(Canvas& canvas, std::vector<Point> outline, Point offset, double sigma, float opacity) {
+  for (Point& p : outline) {
+    p.x += offset.x;
+    p.y += offset.y;
+  }
+  Coverage cover = rasterise(outline, canvas[0].width, canvas[0].height, static_cast<int>(2.6 * sigma) + 1);
+  blur(cover.share, sigma);
+  blend(canvas, cover, Colour{8, 8, 12}, opacity);
+}
+
+Camera draw_camera(Rng& rng) {
+  Camera camera;
+  camera.blur_px = rng.uniform(0.3, 0.8);
+  camera.vignette = static_cast<float>(rng.uniform(0, 0.2));
+  camera.contrast = static_cast<float>(rng.uniform(0.85, 1.15));
+  camera.brightness = static_cast<float>(rng.uniform(-12, 12));
+  camera.noise = static_cast<float>(rng.uniform(1.5, 6));
+  camera.grain[0] = rng.next_u32();
+  camera.grain[1] = rng.next_u32();
+  return camera;
+}
+
+Image photograph(Canvas& canvas, const Camera& camera) {
   const int width = canvas[0].width;
   const int height = canvas[0].height;
-  const double sigma_blur = rng.uniform(0.3, 0.8);
-  const auto vignette = static_cast<float>(rng.uniform(0, 0.2));
-  const auto contrast = static_cast<float>(rng.uniform(0.85, 1.15));
-  const auto brightness = static_cast<float>(rng.uniform(-12, 12));
-  const auto noise = static_cast<float>(rng.uniform(1.5, 6));
-  const uint32_t key_a = rng.next_u32();
-  const uint32_t key_b = rng.next_u32();
   Image image;
   image.width = width;
   image.height = height;
   image.pixels.resize(static_cast<size_t>(width) * static_cast<size_t>(height) * 3);
   for (Plane& plane : canvas) {
-    blur(plane, sigma_blur);
+    blur(plane, camera.blur_px);
     for (int y = 0; y < height; ++y) {
       const float from_middle = 2.0F * static_cast<float>(y) / static_cast<float>(height) - 1.0F;
-      expose_row(plane.row(y), from_middle * from_middle, vignette, contrast, brightness, width);
+      expose_row(plane.row(y), from_middle * from_middle, camera.vignette, camera.contrast, camera.brightness, width);
     }
   }
   std::vector<float> grain(static_cast<size_t>(width));
   for (int y = 0; y < height; ++y) {
-    grain_row(grain.data(), static_cast<uint32_t>(y), key_a, key_b, width);
-    quantise_row(canvas[0].row(y), canvas[1].row(y), canvas[2].row(y), grain.data(), noise, image.at(0, y), width);
+    grain_row(grain.data(), static_cast<uint32_t>(y), camera.grain[0], camera.grain[1], width);
+    quantise_row(canvas[0].row(y), canvas[1].row(y), canvas[2].row(y), grain.data(), camera.noise, image.at(0, y),
+                 width);
   }
   return image;
 }

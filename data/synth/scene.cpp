@@ -86,19 +86,13 @@ void own(Stage& stage, const Coverage& cover, int who) {
   }
 }
 
-// Darkens the picture beside a shape, as if it lay a little above the ground.
 void add_shadow(Stage& stage, std::vector<Point> outline, double size_px, Rng& rng) {
   const auto turn = static_cast<float>(rng.uniform());
   const double far = size_px * rng.uniform(0.02, 0.07) + 1;
   const double sigma = std::clamp(size_px * rng.uniform(0.02, 0.05), 0.8, 6.0);
   const auto opacity = static_cast<float>(rng.uniform(0.15, 0.45));
-  for (Point& p : outline) {
-    p.x += far * static_cast<double>(cos_turns(turn));
-    p.y += far * static_cast<double>(sin_turns(turn));
-  }
-  Coverage cover = rasterise(outline, stage.width, stage.height, static_cast<int>(2.6 * sigma) + 1);
-  blur(cover.share, sigma);
-  blend(stage.canvas, cover, Colour{8, 8, 12}, opacity);
+  const Point offset{far * static_cast<double>(cos_turns(turn)), far * static_cast<double>(sin_turns(turn))};
+  cast_shadow(stage.canvas, std::move(outline), offset, sigma, opacity);
 }
 
 void draw_object(Stage& stage, const Placed& object, Rng& rng) {
@@ -232,7 +226,7 @@ Scene try_scene(Rng& rng) {
     SceneObject object = describe(stage, i);
     if (object.area >= 100) scene.objects.push_back(std::move(object));
   }
-  scene.image = photograph(stage.canvas, rng);
+  scene.image = photograph(stage.canvas, draw_camera(rng));
   scene.jpeg_quality = static_cast<int>(rng.integer(80, 95));
   return scene;
 }
