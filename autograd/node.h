@@ -17,6 +17,7 @@ namespace az::autograd {
 using Grads = std::vector<Tensor>;
 
 class Node;
+class OnnxRule;  // autograd/onnx.h
 
 /// What a tensor that takes part in differentiation carries.
 struct Meta final : GradMeta {
@@ -55,8 +56,14 @@ class Node {
   virtual Cost cost(const Grads& dy) const;
   /// Storage id of the weight that names the layer; 0: none.
   virtual uint64_t layer() const { return 0; }
+  /// Writes what the op computed in ONNX's operators (autograd/onnx.h). Error: the op has no rule.
+  virtual void onnx(OnnxRule& rule) const;
 
   const char* name() const { return name_; }
+  /// Grows in the order of recording, which is a topological order.
+  uint64_t id() const { return id_; }
+  /// Who made the inputs; null where no gradient is wanted.
+  const std::vector<std::shared_ptr<Meta>>& inputs() const { return inputs_; }
   bool needs(size_t input) const { return input < inputs_.size() && inputs_[input] != nullptr; }
 
  protected:
@@ -69,8 +76,8 @@ class Node {
   friend class Engine;
 
   const char* name_;
-  uint64_t id_ = 0;                            // grows in the order of recording, which is a topological order
-  std::vector<std::shared_ptr<Meta>> inputs_;  // null where no gradient is wanted
+  uint64_t id_ = 0;
+  std::vector<std::shared_ptr<Meta>> inputs_;
   size_t outputs_ = 0;
 };
 

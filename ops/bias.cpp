@@ -1,6 +1,7 @@
 #include "ops/bias.h"
 
 #include "autograd/node.h"
+#include "autograd/onnx.h"
 #include "cpu/norm.h"
 #include "cpu/reduce.h"
 #include "cuda/norm.h"
@@ -14,9 +15,11 @@ namespace {
 
 using autograd::Grads;
 using autograd::Node;
+using autograd::Saved;
 
 struct AddBiasNode final : Node {
-  AddBiasNode() : Node("add_bias") {}
+  Saved bias;  // for onnx() alone
+  explicit AddBiasNode(const Tensor& b) : Node("add_bias"), bias(b) {}
   Grads backward(const Grads& dy) override {
     if (!needs(1)) return {dy[0], Tensor()};
     const int64_t c = dy[0].dim(3), rows = dy[0].numel() / c;
@@ -36,6 +39,11 @@ struct AddBiasNode final : Node {
     return {dy[0], db};
   }
   Cost cost(const Grads& dy) const override { return needs(1) ? map_cost(dy[0], 1, 0, 0) : Cost{}; }
+  void onnx(autograd::OnnxRule& rule) const override {
+    const Tensor& values = bias.get(name());
+    const Tensor column = values.reshaped({1, values.numel(), 1, 1});
+    rule.result(rule.add("Add", {rule.input(0), rule.constant(rule.name_of(values, "bias"), column)}));
+  }
 };
 
 }  // namespace
@@ -66,7 +74,7 @@ Tensor add_bias(const Tensor& x, const Tensor& bias) {
         cuda::affine_channels<T>(device.stream(), x.data<T>(), ones.data<Wide<T>>(), bias.data<Wide<T>>(), nullptr,
                                  false, y.mutable_data<T>(), shape);
       });
-  return autograd::record<AddBiasNode>(y, {x, bias});
+  return autograd::record<AddBiasNode>(y, {x, bias}, bias);
 }
 
 }  // namespace az::ops

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/node.h"
+#include "autograd/onnx.h"
 #include "cpu/conv.h"
 #include "cpu/conv_weight_gradient.h"
 #include "cpu/elementwise.h"
@@ -15,6 +16,7 @@
 #include "ops/cast.h"
 #include "ops/dispatch.h"
 #include "ops/profile.h"
+#include "tensor/layout.h"
 
 namespace az::ops {
 namespace {
@@ -145,13 +147,21 @@ Tensor bias_gradient(const Tensor& dy, int64_t k) {
 struct Conv2dNode final : Node {
   ConvShape shape;
   Saved x, w, scale, y;
+  Saved bias;  // for onnx() alone
   Tensor packed;
-  bool relu;
+  bool relu, residual;
 
   Conv2dNode(const ConvShape& d, const Tensor& in, const Tensor& weight, const Tensor& packed_weight, const Epilogue& e,
              const Tensor& out)
-      : Node("conv2d"), shape(d), x(in), w(weight), packed(packed_weight.detached()), relu(e.relu) {
+      : Node("conv2d"),
+        shape(d),
+        x(in),
+        w(weight),
+        packed(packed_weight.detached()),
+        relu(e.relu),
+        residual(e.residual.defined()) {
     if (e.scale.defined()) scale = Saved(e.scale);
+    if (e.bias.defined()) bias = Saved(e.bias);
     if (relu) y = Saved(out);
   }
 
@@ -168,6 +178,31 @@ struct Conv2dNode final : Node {
   }
   Cost cost(const Grads&) const override { return {}; }  // each gradient is a span of its own
   uint64_t layer() const override { return w.storage_id(); }
+
+  /// A folded norm is folded into the graph's weight, too.
+  void onnx(autograd::OnnxRule& rule) const override {
+    const Tensor& weight = w.get(name());
+    const std::string label = rule.name_of(weight, "weight");
+    Tensor filter = ohwi_to_oihw(weight);
+    if (scale.defined()) {
+      auto* values = filter.mutable_data<float>();
+      cpu::scale_rows(values, scale.get(name()).data<float>(), values, shape.k, filter.numel() / shape.k);
+    }
+    std::vector<std::string> inputs = {rule.input(0),
+                                       rule.constant(scale.defined() ? label + ".folded" : label, filter)};
+    if (bias.defined()) {
+      const Tensor& shift = bias.get(name());
+      inputs.push_back(rule.constant(rule.name_of(shift, label + ".shift"), shift));
+    }
+    std::string y = rule.add("Conv", std::move(inputs),
+                             {{"dilations", std::vector{shape.dilation, shape.dilation}},
+                              {"group", shape.groups},
+                              {"kernel_shape", std::vector{shape.r, shape.s}},
+                              {"pads", std::vector<int64_t>(4, shape.padding)},
+                              {"strides", std::vector{shape.stride, shape.stride}}});
+    if (residual) y = rule.add("Add", {y, rule.input(3)});
+    rule.result(y, relu);
+  }
 };
 
 /// Computes y; returns the weights in the form that the data gradient takes on the CUDA device.

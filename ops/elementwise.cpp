@@ -1,8 +1,10 @@
 #include "ops/elementwise.h"
 
+#include <cmath>
 #include <type_traits>
 
 #include "autograd/node.h"
+#include "autograd/onnx.h"
 #include "cpu/elementwise.h"
 #include "cuda/elementwise.h"
 #include "cuda/reduce.h"
@@ -60,6 +62,10 @@ struct MapNode final : Node {
     return {dx};
   }
   Cost cost(const Grads& dy) const override { return map_cost(dy[0], kFlops<Body>.backward, 1); }
+  void onnx(autograd::OnnxRule& rule) const override {
+    if constexpr (!std::is_same_v<Body, math::Relu>) return Node::onnx(rule);
+    rule.result(rule.input(0), /*relu=*/true);
+  }
 };
 
 /// bf16 and f16 as f32, for ops whose results are f32.
@@ -86,6 +92,7 @@ struct AddNode final : Node {
   AddNode() : Node("add") {}
   Grads backward(const Grads& dy) override { return {dy[0], dy[0]}; }
   Cost cost(const Grads&) const override { return {}; }
+  void onnx(autograd::OnnxRule& rule) const override { rule.result(rule.add("Add", {rule.input(0), rule.input(1)})); }
 };
 
 Tensor scaled(const Tensor& x, double factor) {
@@ -141,13 +148,32 @@ struct ExpScaledNode final : Node {
   }
   Cost cost(const Grads& dy) const override { return map_cost(dy[0], 5, 2); }
   uint64_t layer() const override { return s.storage_id(); }
+  void onnx(autograd::OnnxRule& rule) const override {
+    const Tensor& factor = s.get(name());
+    std::string power = rule.add("Mul", {rule.input(0), rule.constant(rule.name_of(factor, "scale"), factor)});
+    if (std::isfinite(limit)) {
+      const Tensor most = Tensor::full(Shape{}, limit, DType::f32, factor.device());
+      power = rule.add("Min", {power, rule.constant("max_exponent", most)});
+    }
+    rule.result(rule.add("Exp", {power}));
+  }
 };
 
+/// Whether NHWC and NCHW are one order of the elements.
+bool is_one_order(const Shape& s) { return s.rank() != 4 || s[1] * s[2] == 1 || s[3] == 1; }
+
 struct ReshapeNode final : Node {
-  Shape shape;
-  explicit ReshapeNode(const Shape& s) : Node("reshape"), shape(s) {}
+  Shape shape, to;
+  ReshapeNode(const Shape& from, const Shape& wanted) : Node("reshape"), shape(from), to(wanted) {}
   Grads backward(const Grads& dy) override { return {dy[0].reshaped(shape)}; }
   Cost cost(const Grads&) const override { return {}; }
+  void onnx(autograd::OnnxRule& rule) const override {
+    if (shape == to) return rule.result(rule.input(0));
+    AZ_CHECK(is_one_order(shape) && is_one_order(to),
+             "onnx: reshape of {} to {} would have to transpose between NHWC and NCHW", shape.str(), to.str());
+    const auto dims = autograd::onnx_shape(to).dims();
+    rule.result(rule.add("Reshape", {rule.input(0), rule.integers({dims.begin(), dims.end()})}));
+  }
 };
 
 struct NarrowNode final : Node {
@@ -299,7 +325,9 @@ Tensor exp_scaled(Tensor logits, const Tensor& s, double limit) {
   return record<ExpScaledNode>(y, {x, s}, x, s, y, limit);
 }
 
-Tensor reshape(const Tensor& x, const Shape& shape) { return record<ReshapeNode>(x.reshaped(shape), {x}, x.shape()); }
+Tensor reshape(const Tensor& x, const Shape& shape) {
+  return record<ReshapeNode>(x.reshaped(shape), {x}, x.shape(), shape);
+}
 
 Tensor narrow(const Tensor& x, int64_t begin, int64_t count) {
   return record<NarrowNode>(x.narrowed(begin, count), {x}, x.shape(), begin);

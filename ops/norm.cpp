@@ -1,6 +1,7 @@
 #include "ops/norm.h"
 
 #include "autograd/node.h"
+#include "autograd/onnx.h"
 #include "cpu/norm.h"
 #include "cuda/norm.h"
 #include "ops/cast.h"
@@ -152,18 +153,27 @@ void fold(const char* op, const Tensor& weight, const Tensor& bias, const Tensor
       });
 }
 
+struct Affine {
+  Tensor weight, bias;
+  double eps;
+};
+
 /// Inputs x, weight, bias, residual.
 struct NormNode final : Node {
   Normal norm;
   Gate gate;
   Saved x, weight, y;
-  NormNode(const char* name, Normal n, bool relu, const Tensor& in, const Tensor& w, const Tensor& residual,
+  Saved bias;  // with eps for onnx() alone
+  double eps;
+  NormNode(const char* name, Normal n, bool relu, const Tensor& in, const Affine& learned, const Tensor& residual,
            const Tensor& out)
       : Node(name),
         norm(std::move(n)),
         gate(relu ? residual.defined() ? Gate::from_y : Gate::from_x : Gate::none),
         x(in),
-        weight(w) {
+        weight(learned.weight),
+        bias(learned.bias),
+        eps(learned.eps) {
     if (gate == Gate::from_y) y = Saved(out);
   }
 
@@ -192,6 +202,26 @@ struct NormNode final : Node {
     return map_cost(dy[0], 4.0 * passes, passes * reads - 1, 1 + int{own_residual});
   }
   uint64_t layer() const override { return weight.storage_id(); }
+  /// A group's channels lie together, so that it is an instance of one channel.
+  void onnx(autograd::OnnxRule& rule) const override {
+    if (norm.fixed || norm.shape.images != x.get(name()).dim(0)) return Node::onnx(rule);
+    const Shape map = autograd::onnx_shape(x.get(name()).shape());
+    const auto dims = map.dims();
+    const int64_t groups = norm.shape.groups;
+    const Tensor ones = Tensor::full({groups}, 1, DType::f32, weight.get(name()).device());
+    const auto column = [&](const Saved& t, const char* otherwise) {
+      const Tensor& values = t.get(name());
+      return rule.constant(rule.name_of(values, otherwise), values.reshaped({1, map[1], 1, 1}));
+    };
+    std::string y = rule.add("Reshape", {rule.input(0), rule.integers({map[0], groups, -1})});
+    y = rule.add(
+        "InstanceNormalization",
+        {y, rule.constant("ones", ones), rule.constant("zeros", Tensor::zeros({groups}, DType::f32, ones.device()))},
+        {{"epsilon", static_cast<float>(eps)}});
+    y = rule.add("Reshape", {y, rule.integers({dims.begin(), dims.end()})});
+    y = rule.add("Mul", {y, column(weight, "weight")});
+    rule.result(rule.add("Add", {y, column(bias, "bias")}), gate != Gate::none);
+  }
 
  private:
   template <class T>
@@ -305,7 +335,8 @@ Tensor group_norm(Tensor x, const Tensor& weight, const Tensor& bias, int groups
   measure(op, x, weight, bias, eps, {}, norm);
   const bool in_place = may_overwrite(x) && !autograd::wants_record({x, weight, bias});
   const Tensor y = affine(op, x, norm.scale, norm.shift, {}, relu, norm.shape, in_place ? x.detached() : like(x));
-  return autograd::record<NormNode>(y, {x, weight, bias, {}}, op, std::move(norm), relu, x, weight, Tensor(), y);
+  return autograd::record<NormNode>(y, {x, weight, bias, {}}, op, std::move(norm), relu, x, Affine{weight, bias, eps},
+                                    Tensor(), y);
 }
 
 Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& running_mean, Tensor& running_var,
@@ -333,7 +364,8 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
     fold(op, weight, bias, running_mean, running_var, eps, norm);
   }
   const Tensor y = affine(op, x, norm.scale, norm.shift, residual, relu, norm.shape, like(x));
-  return autograd::record<NormNode>(y, {x, weight, bias, residual}, op, std::move(norm), relu, x, weight, residual, y);
+  return autograd::record<NormNode>(y, {x, weight, bias, residual}, op, std::move(norm), relu, x,
+                                    Affine{weight, bias, eps}, residual, y);
 }
 
 FoldedNorm fold_norm(const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& var, double eps) {

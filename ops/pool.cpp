@@ -1,6 +1,7 @@
 #include "ops/pool.h"
 
 #include "autograd/node.h"
+#include "autograd/onnx.h"
 #include "cpu/pool.h"
 #include "cuda/pool.h"
 #include "ops/cast.h"
@@ -36,6 +37,13 @@ struct MaxPoolNode final : Node {
     return {.flops = static_cast<double>(dy[0].numel()),
             .bytes_read = bytes_of(dy[0]) + bytes_of(tap),
             .bytes_written = written * static_cast<double>(dtype_bytes(dy[0].dtype()))};
+  }
+  void onnx(autograd::OnnxRule& rule) const override {
+    const math::Windows& at = shape.windows;
+    rule.result(rule.add("MaxPool", {rule.input(0)},
+                         {{"kernel_shape", std::vector<int64_t>(2, at.kernel)},
+                          {"pads", std::vector<int64_t>(4, at.padding)},
+                          {"strides", std::vector<int64_t>(2, at.stride)}}));
   }
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/node.h"
+#include "autograd/onnx.h"
 #include "cpu/resize.h"
 #include "cuda/resize.h"
 #include "ops/cast.h"
@@ -45,6 +46,14 @@ struct ResizeNode final : Node {
     return {dx};
   }
   Cost cost(const Grads& dy) const override { return resize_cost(how, shape, dy[0].dtype(), true); }
+  void onnx(autograd::OnnxRule& rule) const override {
+    if (how != Resize::nearest) return Node::onnx(rule);
+    const std::string sizes = rule.integers({shape.images, shape.channels, shape.h_out, shape.w_out});
+    // Absent inputs (a region and scales) have empty names.
+    rule.result(
+        rule.add("Resize", {rule.input(0), "", "", sizes},
+                 {{"coordinate_transformation_mode", "asymmetric"}, {"mode", "nearest"}, {"nearest_mode", "floor"}}));
+  }
 };
 
 Tensor resized(const char* op, Resize how, const Tensor& x, int64_t h, int64_t w) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/node.h"
+#include "autograd/onnx.h"
 #include "cpu/window.h"
 #include "cuda/window.h"
 #include "ops/cast.h"
@@ -48,6 +49,42 @@ struct WindowsNode final : Node {
   Cost cost(const Grads& dy) const override {
     const auto written = static_cast<double>(shape.images * shape.h * shape.w * shape.channels);
     return {.bytes_read = bytes_of(dy[0]), .bytes_written = written * static_cast<double>(dtype_bytes(dy[0].dtype()))};
+  }
+  void onnx(autograd::OnnxRule& rule) const override {
+    rule.result(listed.defined() ? gathered(rule, listed.get(name())) : sliced(rule));
+  }
+  /// Of a crop.
+  std::string sliced(autograd::OnnxRule& rule) const {
+    const int64_t top = places.offset, left = top + places.left;
+    return rule.add("Slice", {rule.input(0), rule.integers({top, left}),
+                              rule.integers({top + shape.window_h, left + shape.window_w}), rule.integers({2, 3})});
+  }
+  /// Of listed cells: the map's elements are one row, whose numbers are sums of the cell's, the channel's and the
+  /// pixel's. The map is padded as far as a cell of it may reach beyond its edges; other cells give other elements.
+  std::string gathered(autograd::OnnxRule& rule, const Tensor& cells) const {
+    const WindowShape& s = shape;
+    const auto pad = static_cast<int64_t>(std::max(0, -places.offset));
+    const int64_t h = s.h + 2 * pad, w = s.w + 2 * pad, first = places.offset + pad;
+    const auto numbers = [&](const char* what, const Shape& dims, const auto& f) {
+      std::vector<int32_t> values(static_cast<size_t>(dims.numel()));
+      for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<int32_t>(f(static_cast<int64_t>(i)));
+      return rule.constant(what, Tensor::from(values, dims, cells.device()));
+    };
+    AZ_CHECK(s.images * s.channels * h * w < (int64_t{1} << 31), "onnx: windows of a map of {} x {} x {} x {} elements",
+             s.images, h, w, s.channels);
+    std::string map = rule.input(0);
+    if (pad > 0) map = rule.add("Pad", {map, rule.integers({0, 0, pad, pad, 0, 0, pad, pad})});
+    map = rule.add("Reshape", {map, rule.integers({-1})});
+    const int64_t step[] = {s.channels * h * w, places.stride * w, places.stride};
+    std::string at =
+        rule.add("Mul", {rule.saved(cells), numbers("cell_strides", {3}, [&](int64_t i) { return step[i]; })});
+    at = rule.add("ReduceSum", {at, rule.integers({1})});
+    at = rule.add("Reshape", {at, rule.integers({s.windows, 1, 1, 1})});
+    at = rule.add("Add", {at, numbers("channel_places", {s.channels, 1, 1}, [&](int64_t c) { return c * h * w; })});
+    at = rule.add("Add", {at, numbers("pixel_places", {s.window_h, s.window_w}, [&](int64_t i) {
+                            return (first + i / s.window_w) * w + first + i % s.window_w;
+                          })});
+    return rule.add("Gather", {map, at});
   }
 };
 

@@ -1,6 +1,7 @@
 #include "ops/xcorr.h"
 
 #include "autograd/node.h"
+#include "autograd/onnx.h"
 #include "cpu/xcorr.h"
 #include "cuda/xcorr.h"
 #include "ops/cast.h"
@@ -34,6 +35,18 @@ struct XcorrNode final : Node {
         .flops = xcorr_flops(shape) * (int{needs(0)} + int{needs(1)}),
         .bytes_read = bytes_of(dy[0]) + bytes_of(search.get(name())) + bytes_of(kernel.get(name())),
         .bytes_written = bytes_of(search.get(name())) * int{needs(0)} + bytes_of(kernel.get(name())) * int{needs(1)}};
+  }
+  /// Each channel of each image is a group of its own. A kernel for each image takes the images as channels of one.
+  void onnx(autograd::OnnxRule& rule) const override {
+    const math::XcorrShape& s = shape;
+    const bool own = s.kernels() > 1;
+    const int64_t groups = s.kernels() * s.channels, images = own ? 1 : s.images;
+    const std::string kernels = rule.add("Reshape", {rule.input(1), rule.integers({groups, 1, s.kh, s.kw})});
+    std::string x = rule.input(0);
+    if (own) x = rule.add("Reshape", {x, rule.integers({images, groups, s.h, s.w})});
+    std::string y = rule.add("Conv", {x, kernels}, {{"group", groups}, {"kernel_shape", std::vector{s.kh, s.kw}}});
+    if (own) y = rule.add("Reshape", {y, rule.integers({s.images, s.channels, s.h_out(), s.w_out()})});
+    rule.result(y);
   }
   Tensor search_gradient(const Tensor& dy) const {
     const Tensor& k = kernel.get(name());

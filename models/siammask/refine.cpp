@@ -2,8 +2,8 @@
 
 #include "autograd/node.h"
 #include "ops/bias.h"
+#include "ops/conv_transpose.h"
 #include "ops/elementwise.h"
-#include "ops/matmul.h"
 #include "ops/resize.h"
 #include "ops/window.h"
 #include "tensor/error.h"
@@ -61,14 +61,12 @@ SiamRefine::~SiamRefine() = default;
 
 Tensor SiamRefine::forward(const std::vector<Tensor>& early, const Tensor& correlation, const Tensor& cells,
                            bool padded) {
-  const int64_t m = cells.dim(0), channels = correlation.dim(3);
   const int32_t pad = padded ? kPadding : 0;
   const auto around = [&](size_t level, int32_t stride, int64_t side) {
     return ops::windows(early[level], cells, side, side, {.stride = stride, .offset = -pad * stride});
   };
-  const Tensor r = ops::reshape(ops::windows(correlation, cells, 1, 1), {m, channels});
-  const Tensor seeds = ops::matmul(r, ops::reshape(deconv_weight_, {channels, kSeed * kSeed * kSeedChannels}));
-  Tensor o = ops::add_bias(ops::reshape(seeds, {m, kSeed, kSeed, kSeedChannels}), deconv_bias_);
+  const Tensor vectors = ops::windows(correlation, cells, 1, 1);
+  Tensor o = ops::add_bias(ops::conv_transpose_pixel(vectors, deconv_weight_), deconv_bias_);
   o = ops::add(h2_->forward(o), v2_->forward(around(2, 1, 15)));
   o = post0_->forward(ops::resize_nearest(o, 31, 31));
   o = ops::add(h1_->forward(o), v1_->forward(around(1, 2, 31)));
