@@ -1,5 +1,10 @@
-// azimuth import and azimuth export
+// azimuth import
 #pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "models/polarmask/model.h"
 
 namespace CLI {
 class App;
@@ -7,7 +12,10 @@ class App;
 
 namespace az::cli {
 
-/// Adds `import` (.pth or safetensors of others to ours) and `export` (ours to .pth).
+/// The network that a name or a configuration file stands for; `classes` stands in where it leaves their number open.
+models::PolarMaskOptions polarmask_options_of(const std::string& model, int64_t classes);
+
+/// Adds `import` (.pth or safetensors of others to ours) and `export` (cli/export.h).
 void add_checkpoint_commands(CLI::App& app);
 
 }  // namespace az::cli

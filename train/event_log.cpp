@@ -10,41 +10,18 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor/error.h"
+#include "train/protobuf.h"
 
 namespace az::train {
 namespace {
 
 constexpr size_t kFlush_bytes = 64 << 10;
 
-// -- protobuf: a field is a varint of (number * 8 + wire type) and the value
-
-enum WireType : uint8_t { kVarint = 0, kFixed64 = 1, kLength = 2, kFixed32 = 5 };
-
-void put_varint(std::string& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
-}
-
-void put_tag(std::string& out, unsigned field, WireType type) { put_varint(out, field * 8 + type); }
-
-template <class T>
-void put_raw(std::string& out, T value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof(value));
-}
-
-void put_bytes(std::string& out, unsigned field, std::string_view bytes) {
-  put_tag(out, field, kLength);
-  put_varint(out, bytes.size());
-  out += bytes;
-}
-
 /// Event {double wall_time = 1; int64 step = 2; ...}
 std::string event(double wall_time, int64_t step) {
   std::string out;
-  put_tag(out, 1, kFixed64);
-  put_raw(out, wall_time);
-  put_tag(out, 2, kVarint);
-  put_varint(out, static_cast<uint64_t>(step));
+  put_double(out, 1, wall_time);
+  put_integer(out, 2, step);
   return out;
 }
 
@@ -52,8 +29,7 @@ std::string event(double wall_time, int64_t step) {
 std::string summary_value(const Scalar& scalar) {
   std::string out;
   put_bytes(out, 1, scalar.tag);
-  put_tag(out, 2, kFixed32);
-  put_raw(out, static_cast<float>(scalar.value));
+  put_float(out, 2, static_cast<float>(scalar.value));
   return out;
 }
 

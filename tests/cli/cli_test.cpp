@@ -112,7 +112,8 @@ TEST_CASE("every command explains itself and ends with 0") {
 }
 
 TEST_CASE("a wrong command line ends with 2") {
-  for (const char* line : {"", "fly", "train", "train --no-such-option", "predict configs/polarmask/tiny.toml", "bench",
+  for (const char* line : {"export x", "export x --pth a --onnx b.onnx", "export x --pth a --batch 2", "", "fly",
+                           "train", "train --no-such-option", "predict configs/polarmask/tiny.toml", "bench",
                            "metrics coco a.json b.json --type polygons", "synth coco --out /tmp/x --train -3"}) {
     CAPTURE(line);
     const ShellResult r = azimuth(line);
@@ -132,6 +133,7 @@ TEST_CASE("missing files end with 1 and their name") {
               "no_such.safetensors");
   check_fails("import no_such.pth --out " + out, "no_such.pth");
   check_fails(fmt::format("export no_such_run --pth {}", out), "no_such_run");
+  check_fails(fmt::format("export no_such_run --onnx {}.onnx", out), "no_such_run");
   check_fails("metrics coco no_such.json neither.json", "no_such.json");
   check_fails("convert voc2coco no_such_folder --out " + out, "no_such_folder");
   check_fails("report no_such_run", "no_such_run");
