@@ -148,12 +148,12 @@ CropFragment crop_youtube_video(const fs::path& root, const std::string& video, 
 Crop511Summary convert_crop511_coco(const Crop511Options& options, const std::vector<std::string>& parts) {
   AZ_CHECK(!parts.empty(), "crop511: no part of COCO given");
   Crop511Summary summary;
-  make_folder(options.out);
   CropWriter writer(options.out / kCrops, {BoxExtent::inclusive, true, 0.5});
   for (const std::string& part : parts) {
     const fs::path images = options.root / part;
     AZ_CHECK(fs::is_directory(images), "{}: is no folder; want COCO's pictures there", images.string());
     const CocoDataset set = read_coco(options.root / "annotations" / ("instances_" + part + ".json"));
+    make_folder(options.out);
     std::vector<CropFragment> fragments(set.images.size());
     for_each_item(static_cast<int64_t>(fragments.size()), {options.workers, options.progress}, [&](int64_t i) {
       const auto index = static_cast<size_t>(i);

@@ -14,8 +14,8 @@ constexpr int kQuality = 95;  // what the references' encoder takes by default
 
 }  // namespace
 
-/// Whole and of the right size, by its header and its last bytes: a crop is renamed into place when it is complete, so
-/// this finds what a failing disk or another program left.
+/// Whole and of the right size, by its header and its last bytes: a crop is renamed into place when it is complete, but
+/// a loss of power may still empty it.
 bool CropWriter::is_there(const fs::path& crop) const {
   std::error_code error;
   if (!fs::is_regular_file(crop, error)) return false;
@@ -39,6 +39,7 @@ void CropWriter::write(const fs::path& picture, const std::string& video, int64_
     image = read_image(picture);
     mean = mean_colour(image);
     make_folder(folder_ / video);
+    remove_leftovers(folder_ / video);
   };
   for (size_t i = 0; i < targets.size(); ++i) {
     const auto& [track, box] = targets[i];
@@ -49,13 +50,13 @@ void CropWriter::write(const fs::path& picture, const std::string& video, int64_
       continue;
     }
     read();
-    write_jpeg(crop, crop511(image, box, options_.extent, mean), kQuality);
+    write_jpeg(crop, crop511(image, box, options_.extent, mean), kQuality, Flush::later);
     if (options_.masks) {
       const cpu::Mask mask = mask_of(i);
       AZ_CHECK(mask.width == image.width && mask.height == image.height,
                "{}: is {} x {} pixels, its annotation says {} x {}", picture.string(), image.width, image.height,
                mask.width, mask.height);
-      write_png(mask_file, crop511_mask(mask, box, options_.extent, options_.mask_threshold));
+      write_png(mask_file, crop511_mask(mask, box, options_.extent, options_.mask_threshold), Flush::later);
     }
     ++made_;
   }
@@ -70,6 +71,7 @@ void write_crop_list(const fs::path& out, const std::string& name, std::span<con
     list.add_video(fragment.video);
     for (const auto& [track, frames] : fragment.tracks) list.add_track(track, frames);
   }
+  flush_files(out);  // a list says that its crops are there
   write_siam_list(out / name, list);
   summary.lists.emplace_back(out / name, static_cast<int64_t>(list.videos().size()));
 }
