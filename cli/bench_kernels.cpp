@@ -31,6 +31,7 @@ KernelBench time_all(const KernelBenchOptions& options, Cuda& device) {
       time_polar_loss(b, n);
       time_ray_labels(b, n);
       time_detection(b, n);
+      time_siam_select(b, n);
     }
     time_image(b);
     time_polygon_fill(b);

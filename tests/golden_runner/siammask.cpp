@@ -16,9 +16,10 @@ int main() {
   kinds.push_back({"rotated_rect", sm::run_rotated_rect});
   kinds.push_back({"subwindow", sm::run_subwindow});
   kinds.push_back({"targets", sm::run_targets});
+  kinds.push_back({"track_sequence", sm::run_track_sequence});
+  kinds.push_back({"tracker_step", sm::run_tracker_step});
   kinds.push_back({"train", sm::run_train});
+  kinds.push_back({"vos_meter", sm::run_vos_meter});
   kinds.push_back({"xcorr", sm::run_xcorr});
-  for (const char* later : {"track_sequence", "tracker_step", "vos_meter"})
-    kinds.push_back({later, [](const auto&, auto&) { throw az::golden::Pending("SiamMask's training and tracker"); }});
   return az::golden::run("siammask", kinds);
 }

@@ -27,6 +27,19 @@ std::unique_ptr<SiamMask> make_network(const json& net, Device& device) {
   return network;
 }
 
+void scale_weights(SiamMask& network, const json& factors) {
+  size_t found = 0;
+  for (const nn::Entry& e : nn::entries(network)) {
+    const auto factor = factors.find(e.name);
+    if (factor == factors.end()) continue;
+    ++found;
+    std::vector<float> values = e.tensor->to_vector<float>();
+    for (float& v : values) v *= factor->get<float>();
+    e.tensor->copy_from(Tensor::from(values, e.tensor->shape(), e.tensor->device()));
+  }
+  AZ_CHECK(found == factors.size(), "siammask: weight_scale names tensors that the network lacks");
+}
+
 Tensor make_input(const json& inputs, const std::string& name, Device& device) {
   const json& input = inputs.at(name);
   return fill_maps(name, input.at("shape").get<std::vector<int64_t>>(), input.at("seed").get<uint64_t>(),

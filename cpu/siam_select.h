@@ -1,0 +1,12 @@
+// The best cell of a Siamese tracker's score map.
+#pragma once
+
+#include "math/siam_select.h"
+
+namespace az::cpu {
+
+/// For each image the candidate that ranks first (of equal ones the first).
+/// choices [images]; cells [images, 3]: image, row and column of the candidate's cell
+void siam_select(const math::SiamMaps& maps, math::SiamChoice* choices, int32_t* cells);
+
+}  // namespace az::cpu
