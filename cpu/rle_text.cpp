@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "cpu/rle.h"
+#include "cpu/rle_text_wide.h"
 #include "tensor/error.h"
 #include "tensor/simd.h"
 
@@ -36,32 +37,7 @@ constexpr int64_t kMaxRun = std::numeric_limits<uint32_t>::max();
   fail("the compressed runs are damaged");
 }
 
-}  // namespace
-
-std::string rle_to_string(const Rle& rle) {
-  std::string text;
-  text.reserve(rle.counts.size() * 2);
-  for (size_t i = 0; i < rle.counts.size(); ++i) {
-    int64_t rest = rle.counts[i];
-    if (i > 2) rest -= rle.counts[i - 2];
-    for (bool more = true; more;) {
-      const int64_t piece = rest & 31;
-      rest >>= 5;
-      more = (piece & 16) != 0 ? rest != -1 : rest != 0;
-      text.push_back(static_cast<char>(48 + piece + (more ? 32 : 0)));
-    }
-  }
-  return text;
-}
-
-Rle rle_from_string(std::string_view text, uint32_t height, uint32_t width) {
-  Rle rle{height, width, {}};
-  rle.counts.reserve(text.size());
-  if (!for_runs(text, [&](uint32_t run) { rle.counts.push_back(run); })) fail_at_damage(text);
-  return rle;
-}
-
-AZ_SIMD RunTotals run_totals(std::string_view text, uint32_t height) {
+AZ_SIMD RunTotals run_totals_by_number(std::string_view text, uint32_t height) {
   const Divider column_of(height);
   RunTotals totals;
   uint32_t begin = 0, first = 0, last = 0, top = height, bottom = 0;
@@ -87,7 +63,7 @@ AZ_SIMD RunTotals run_totals(std::string_view text, uint32_t height) {
   return totals;
 }
 
-AZ_SIMD void append_edges(std::string_view text, std::vector<uint32_t>& edges) {
+AZ_SIMD void append_edges_by_number(std::string_view text, std::vector<uint32_t>& edges) {
   // Written without a branch on what a run is: an empty one is overwritten by the next.
   const size_t held = edges.size();
   edges.resize(held + text.size() + 1);
@@ -106,6 +82,48 @@ AZ_SIMD void append_edges(std::string_view text, std::vector<uint32_t>& edges) {
   });
   if (!whole) fail_at_damage(text);
   edges.resize(static_cast<size_t>(to - edges.data()));
+}
+
+}  // namespace
+
+std::string rle_to_string(const Rle& rle) {
+  std::string text;
+  text.reserve(rle.counts.size() * 2);
+  for (size_t i = 0; i < rle.counts.size(); ++i) {
+    int64_t rest = rle.counts[i];
+    if (i > 2) rest -= rle.counts[i - 2];
+    for (bool more = true; more;) {
+      const int64_t piece = rest & 31;
+      rest >>= 5;
+      more = (piece & 16) != 0 ? rest != -1 : rest != 0;
+      text.push_back(static_cast<char>(48 + piece + (more ? 32 : 0)));
+    }
+  }
+  return text;
+}
+
+Rle rle_from_string(std::string_view text, uint32_t height, uint32_t width) {
+  Rle rle{height, width, {}};
+  rle.counts.reserve(text.size());
+  if (!for_runs(text, [&](uint32_t run) { rle.counts.push_back(run); })) fail_at_damage(text);
+  return rle;
+}
+
+RunTotals run_totals(std::string_view text, uint32_t height) {
+  if (has_wide_runs())
+    if (const auto totals = run_totals_wide(text, height)) return *totals;
+  return run_totals_by_number(text, height);
+}
+
+void append_edges(std::string_view text, std::vector<uint32_t>& edges) {
+  if (has_wide_runs()) {
+    const size_t held = edges.size();
+    edges.resize(held + text.size() + kEdgesSpill);
+    const auto added = append_edges_wide(text, edges.data() + held);
+    edges.resize(held + added.value_or(0));
+    if (added) return;
+  }
+  append_edges_by_number(text, edges);
 }
 
 std::string rle_problem(const Rle& rle) {

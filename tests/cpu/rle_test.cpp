@@ -87,10 +87,22 @@ TEST_CASE("rle: numbers of every length stand across every boundary of the reade
   Rng rng(11, Purpose::test);
   for (int i = 0; i < 300; ++i) {
     Rle rle{1, 1, {}};
+    const int64_t longest = i % 2 == 0 ? 32 : 25;  // few add up to 2^32, or more do
     for (int64_t n = rng.integer(0, 90); n > 0; --n)
-      rle.counts.push_back(static_cast<uint32_t>(rng.integer(0, (int64_t{1} << rng.integer(0, 32)) - 1)));
+      rle.counts.push_back(static_cast<uint32_t>(rng.integer(0, (int64_t{1} << rng.integer(0, longest)) - 1)));
     const std::string text = rle_to_string(rle);
     REQUIRE(rle_from_string(text, 1, 1) == rle);
+    const RunMask runs = run_mask(rle);
+    const RunTotals totals = run_totals(text, 1000);
+    uint64_t covered = 0;
+    for (const uint32_t run : rle.counts) covered += run;
+    REQUIRE(totals.covered == covered);
+    REQUIRE(totals.area == runs.area);
+    if (covered < uint64_t{1} << 32) {
+      std::vector<uint32_t> edges = {77};
+      append_edges(text, edges);
+      REQUIRE(std::vector<uint32_t>(edges.begin() + 1, edges.end()) == runs.edges);
+    }
     for (size_t cut = 1; cut < text.size(); ++cut) {  // a part of the text: its own runs, or an error
       const std::string part = text.substr(0, cut);
       try {
