@@ -206,6 +206,8 @@ void time_optim(KernelTimer<Cuda>& b) {
                                       b.template zeros<double>(chunk_count),
                                       b.upload(std::vector<double>{1e-6}),
                                       b.template zeros<cuda::OptimStatus>(1),
+                                      nullptr,
+                                      0,
                                       tensors,
                                       chunk_count};
   const auto set = [&] {

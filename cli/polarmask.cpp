@@ -140,7 +140,7 @@ StateDict read_weights(const std::string& file, Device& device) {
   return pth ? train::read_pth(file, device) : train::load_model(file, device);
 }
 
-void load_weights(models::PolarMask& network, StateDict weights, const std::string& file, bool whole) {
+void load_weights(nn::Module& network, StateDict weights, const std::string& file, bool whole) {
   Device& device = nn::entries(network).front().tensor->device();
   {
     train::Import import = train::import_names(std::exchange(weights, {}), nn::state_shapes(network));

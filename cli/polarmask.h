@@ -65,6 +65,6 @@ std::unique_ptr<models::PolarMask> make_network(models::PolarMaskConfig& config,
 StateDict read_weights(const std::string& file, Device& device);
 /// Gives them to the network (names mapped as `import` does). Says on stderr what was missing or unused.
 /// Errors: nothing fits; `whole`, and the network has a tensor that the file lacks.
-void load_weights(models::PolarMask& network, StateDict weights, const std::string& file, bool whole = false);
+void load_weights(nn::Module& network, StateDict weights, const std::string& file, bool whole = false);
 
 }  // namespace az::cli

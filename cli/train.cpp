@@ -6,8 +6,10 @@
 #include <memory>
 
 #include "cli/polarmask.h"
+#include "cli/siammask.h"
 #include "tensor/error.h"
 #include "train/polarmask_task.h"
+#include "train/siammask_task.h"
 
 namespace az::cli {
 namespace {
@@ -26,8 +28,55 @@ void print_counts(const data::ObjectCounts& c) {
       c.learnt, c.vanished, c.cut, c.multi_part, 100 * c.lost_share());
 }
 
-void run(const Arguments& a) {
-  AZ_CHECK(a.resume.empty() || a.resume == "auto", "--resume {}: want auto", a.resume);
+/// What the arguments, a configuration's text and a task's steps make of a run.
+template <class TrainConfig>
+train::TrainOptions options_of(const Arguments& a, const std::string& text, const TrainConfig& config, int64_t steps) {
+  return {.run = a.out,
+          .config = text + (a.tf32 ? "\n# run with --tf32\n" : ""),
+          .steps = steps,
+          .max_steps = a.max_steps,
+          .log_every = config.log_interval,
+          .checkpoint_every = config.checkpoint_interval,
+          .validate_every = config.eval_interval,
+          .keep_last = a.keep > 0 ? a.keep : config.keep,
+          .resume = a.resume == "auto",
+          .graphs = !a.eager};
+}
+
+void print_result(const train::TrainResult& result) {
+  fmt::print("{}: {} steps, {:.1f} s, loss {:.4f}\n", result.checkpoint.string(), result.steps, result.seconds,
+             result.last_loss);
+}
+
+void run_siammask(const Arguments& a) {
+  const auto device = make_device(a);
+  const DType dtype = training_dtype(a.dtype, *device);
+  const LoadedSiamMask loaded = load_siammask_config(a.config, a.overrides);
+  const models::SiamMaskConfig& config = loaded.siammask;
+  const data::SiamPairs pairs(train::siam_sets(config.data, /*validation=*/false),
+                              train::siam_pair_options(config, /*validation=*/false));
+  std::optional<data::SiamPairs> validation;
+  if (config.train.eval_interval > 0)
+    validation.emplace(train::siam_sets(config.data, /*validation=*/true),
+                       train::siam_pair_options(config, /*validation=*/true));
+
+  const auto network = make_network(config, *device);
+  const std::string start = a.init.empty() ? config.train.pretrained : a.init;
+  if (!start.empty()) load_weights(*network, read_weights(start, *device), start);
+  train::SiamMaskTask task(*network, config, pairs, validation ? &*validation : nullptr, *device, dtype);
+  train::TrainOptions options = options_of(a, loaded.text, config.train, task.total_steps());
+  if (options.checkpoint_every == 0) options.checkpoint_every = task.steps_per_epoch();
+  int64_t tracks = 0;
+  for (size_t i = 0; i < pairs.set_count(); ++i) tracks += static_cast<int64_t>(pairs.list(i).tracks().size());
+  fmt::print(stderr, "{}, {}{}: {} tracks, {} parameters, {} steps of {} pairs, {} an epoch\n", device->name(),
+             dtype_name(dtype), a.tf32 ? " with TF32" : "", tracks, nn::parameter_count(*network), options.steps,
+             config.train.batch, task.steps_per_epoch());
+  if (config.train.fresh_optimizer == "epoch") fmt::print(stderr, "momentum starts at zero each epoch\n");
+  train::Optimizer optimizer({}, {});  // the task makes its own
+  print_result(train::train(task, optimizer, task.schedule(), options, *device));
+}
+
+void run_polarmask(const Arguments& a) {
   const auto device = make_device(a);
   const DType dtype = training_dtype(a.dtype, *device);
   LoadedConfig loaded = load_config(a.config, a.overrides);
@@ -44,23 +93,22 @@ void run(const Arguments& a) {
                             a.host_targets ? data::TargetsOn::host : data::TargetsOn::device);
   train::Optimizer optimizer = train::make_optimizer(*network, config.train);
   const train::Schedule schedule = train::make_schedule(config.train, task.steps_per_epoch());
-  const train::TrainOptions options{.run = a.out,
-                                    .config = loaded.text + (a.tf32 ? "\n# run with --tf32\n" : ""),
-                                    .steps = train::total_steps(config.train, task.steps_per_epoch()),
-                                    .max_steps = a.max_steps,
-                                    .log_every = config.train.log_interval,
-                                    .checkpoint_every = config.train.checkpoint_interval,
-                                    .validate_every = config.train.eval_interval,
-                                    .keep_last = a.keep > 0 ? a.keep : config.train.keep,
-                                    .resume = a.resume == "auto",
-                                    .graphs = !a.eager};
+  const train::TrainOptions options =
+      options_of(a, loaded.text, config.train, train::total_steps(config.train, task.steps_per_epoch()));
   fmt::print(stderr, "{}, {}{}: {} pictures, {} classes, {} parameters, {} steps of {} pictures\n", device->name(),
              dtype_name(dtype), a.tf32 ? " with TF32" : "", data.size(), data.classes().size(),
              nn::parameter_count(*network), options.steps, config.train.batch);
   const train::TrainResult result = train::train(task, optimizer, schedule, options, *device);
   print_counts(task.counts());
-  fmt::print("{}: {} steps, {:.1f} s, loss {:.4f}\n", result.checkpoint.string(), result.steps, result.seconds,
-             result.last_loss);
+  print_result(result);
+}
+
+void run(const Arguments& a) {
+  AZ_CHECK(a.resume.empty() || a.resume == "auto", "--resume {}: want auto", a.resume);
+  const std::string system = config_system(a.config, a.overrides);
+  if (system == "siammask") return run_siammask(a);
+  AZ_CHECK(system == "polarmask", "{}: system '{}', want polarmask or siammask", a.config, system);
+  run_polarmask(a);
 }
 
 }  // namespace

@@ -109,18 +109,21 @@ __global__ void __launch_bounds__(kThreads) optim_begin_kernel(OptimTable<T> tab
   }
   const double norm = std::sqrt(block_sum(squares));  // its barriers also settle first_bad and failed_before
   const double factor = math::clip_factor(norm, clip_norm);
-  const bool failed = !std::isfinite(norm);
+  const bool skips = table.loss && !(static_cast<double>(*table.loss) <= table.loss_limit);
+  const bool failed = !skips && !std::isfinite(norm);
   if (threadIdx.x == 0 && !failed_before) {
     OptimStatus& status = *table.status;
     status.norm = norm;
     status.factor = factor;
+    status.skips = skips;
+    status.skipped += skips;
     if (failed) {
       status.failed_step = status.steps + 1;
       status.failed_parameter = first_bad == INT32_MAX ? -1 : table.chunks[first_bad].parameter;
     }
   }
   if (threadIdx.x == 0) ++table.status->steps;
-  if (failed || failed_before) return;
+  if (skips || failed || failed_before) return;
   auto* updates = static_cast<typename Rule::Update*>(table.updates);
   for (int64_t p = threadIdx.x; p < table.parameter_count; p += blockDim.x) {
     if (!table.gradients[p]) continue;
@@ -168,7 +171,7 @@ template <class Rule, class T>
 __global__ void __launch_bounds__(kThreads) optim_update_kernel(OptimTable<T> table) {
   const OptimChunk chunk = table.chunks[blockIdx.x];
   const T* gradient = table.gradients[chunk.parameter];
-  if (!gradient || table.status->failed_step != 0) return;
+  if (!gradient || table.status->failed_step != 0 || table.status->skips != 0) return;
   const OptimParameter<T> parameter = table.parameters[chunk.parameter];
   const int64_t begin = chunk.index * kOptimChunk;
   T* arrays[Rule::kArrays] = {parameter.value + begin, parameter.first + begin};

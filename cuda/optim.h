@@ -33,6 +33,8 @@ struct OptimStatus {
   int64_t steps;        ///< how many there were
   int64_t failed_step;  ///< which of them, from 1, first had a norm that is not finite; 0: none. Later ones do nothing
   int64_t failed_parameter;  ///< the first whose own gradient was not finite then; -1: only all together were not
+  int64_t skipped;           ///< how many did nothing because of their loss
+  int64_t skips;             ///< whether the last one did
 };
 
 /// Device memory of an optimiser. Chunks are in the order of the parameters.
@@ -46,6 +48,8 @@ struct OptimTable {
   double* parts;                        ///< [chunk_count]  scratch
   const double* lr;                     ///< [1]
   OptimStatus* status;                  ///< [1]
+  const T* loss;                        ///< [1]  null, or a step whose loss is above loss_limit, or NaN, does nothing
+  double loss_limit;
   int64_t parameter_count, chunk_count;
 };
 inline constexpr int64_t kOptimUpdateBytes = 80;

@@ -42,6 +42,7 @@ void save_checkpoint(const fs::path& file, const Checkpoint& c) {
   StateDict all = c.model;
   for (const auto& [name, t] : c.optimizer) all[kOptimizer + name] = t;
   Metadata metadata{{"format", "azimuth"}, {"step", std::to_string(c.step)}, {"config", c.config}};
+  if (c.stage != 0) metadata["stage"] = std::to_string(c.stage);
   if (c.has_score) metadata["score"] = fmt::format("{}", c.score);
   write_safetensors(file, all, metadata);
 }
@@ -59,6 +60,8 @@ Checkpoint load_checkpoint(const fs::path& file, Device& device) {
   c.config = metadata["config"];
   if (const auto step = metadata.find("step"); step != metadata.end())
     c.step = parse_number<int64_t>(file, "step", step->second);
+  if (const auto stage = metadata.find("stage"); stage != metadata.end())
+    c.stage = parse_number<int64_t>(file, "stage", stage->second);
   if (const auto score = metadata.find("score"); score != metadata.end()) {
     c.score = parse_number<double>(file, "score", score->second);
     c.has_score = true;

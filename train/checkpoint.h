@@ -15,6 +15,7 @@ struct Checkpoint {
   StateDict model;      ///< by state-dict name, PyTorch's layouts
   StateDict optimizer;  ///< Optimizer::state
   std::string config;   ///< the effective configuration's text
+  int64_t stage = 0;    ///< Task::stage of the last step, which the optimiser's state belongs to
   double score = 0;     ///< of the last validation
   bool has_score = false;
 };

@@ -27,12 +27,27 @@ std::string with_polar(std::string name) {
   return name;
 }
 
+/// pysot's names for the parts of SiamMask, and a backbone alone: the reference tries `features.` in front of its keys.
+std::string with_siamese(const std::string& name) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kParts = {
+      {{"backbone.", "features.features."},
+       {"neck.downsample.", "features.downsample."},
+       {"rpn_head.", "rpn_model."},
+       {"mask_head.", "mask_model.mask."},
+       {"refine_head.", "refine_model."}}};
+  for (const auto& [theirs, ours] : kParts)
+    if (name.starts_with(theirs)) return fmt::format("{}{}", ours, name.substr(theirs.size()));
+  return fmt::format("features.features.{}", name);
+}
+
 /// The network's name for a name of the file.
 std::optional<std::string> match(std::string name, const Shapes& network) {
   if (network.contains(name)) return name;
   if (name.starts_with(kWrapper)) name.erase(0, kWrapper.size());
   name = with_polar(std::move(name));
   if (network.contains(name)) return name;
+  if (const std::string siamese = with_siamese(name); network.contains(siamese)) return siamese;
+  if (const std::string wrapped = fmt::format("features.{}", name); network.contains(wrapped)) return wrapped;
   if (const std::string inner = fmt::format("{}{}", kBackbone, name); network.contains(inner)) return inner;
   if (!name.starts_with(kBackbone)) return std::nullopt;
   name.erase(0, kBackbone.size());

@@ -22,7 +22,8 @@ struct Import {
 
 /// Matches a file's tensors with a network's. A name matches as it is, or after the first of these that fits: without
 /// `module.`; mmdetection's older `fcos_cls`, `fcos_reg`, `fcos_mask`, `fcos_centerness` as `polar_*`; with `backbone.`
-/// in front (torchvision's ResNets and ResNeXts), or without it (a backbone alone from a whole detector). `network` has
+/// in front (torchvision's ResNets and ResNeXts), or without it (a backbone alone from a whole detector); for SiamMask
+/// with pysot's names of its parts, or with `features.` or `features.features.` in front of a backbone's. `network` has
 /// the names and shapes wanted, in PyTorch's layouts (nn::state_shapes). Errors: two tensors of the file get the same
 /// name, or none fits.
 Import import_names(const StateDict& file, const std::map<std::string, Shape>& network);

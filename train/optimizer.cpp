@@ -109,14 +109,15 @@ ParamRule polarmask_rule(std::string_view name) {
 
 ParamRule matrix_decay_rule(const Shape& shape) { return {1, shape.rank() >= 2 ? 1.0 : 0.0}; }
 
-Optimizer::Optimizer(const OptimizerOptions& options, std::vector<Parameter> parameters) {
+Optimizer::Optimizer(const OptimizerOptions& options, std::vector<Parameter> parameters)
+    : loss_limit_(options.loss_limit) {
   const auto below_one = [](double v) { return v >= 0 && v < 1; };
   AZ_CHECK(below_one(options.momentum) && below_one(options.beta1) && below_one(options.beta2),
            "optimizer: momentum {}, beta1 {}, beta2 {}; want values in [0, 1)", options.momentum, options.beta1,
            options.beta2);
-  AZ_CHECK(options.eps >= 0 && options.weight_decay >= 0 && options.clip_norm >= 0,
-           "optimizer: eps {}, weight_decay {}, clip_norm {}; want values of 0 or more", options.eps,
-           options.weight_decay, options.clip_norm);
+  AZ_CHECK(options.eps >= 0 && options.weight_decay >= 0 && options.clip_norm >= 0 && options.loss_limit >= 0,
+           "optimizer: eps {}, weight_decay {}, clip_norm {}, loss_limit {}; want values of 0 or more", options.eps,
+           options.weight_decay, options.clip_norm, options.loss_limit);
   std::set<std::string> names;
   for (Parameter& p : parameters) {
     AZ_CHECK(p.tensor != nullptr && p.tensor->defined(), "optimizer: parameter '{}' has no tensor", p.name);
@@ -150,17 +151,24 @@ void Optimizer::prepare(double lr) {
   if (updater_) updater_->prepare(lr);
 }
 
-void Optimizer::enqueue() {
+void Optimizer::enqueue(const Tensor& loss) {
   if (!updater_) return;
+  if (loss_limit_ > 0 && loss.defined()) {
+    const Tensor& parameter = *updater_->slots()[0].parameter.tensor;
+    AZ_CHECK(loss.numel() == 1 && loss.dtype() == parameter.dtype(), "optimizer: the loss is {}, want one {}",
+             loss.str(), dtype_name(parameter.dtype()));
+    ops::check_same_device("optimizer", loss, parameter);
+  }
   Device& device = updater_->slots()[0].first.device();
   const ProfilePhase phase(device, Phase::optimizer);
   const ProfileSpan span(device, "optimizer", [&] { return update_detail(updater_->slots()); });
-  updater_->enqueue();
+  updater_->enqueue(loss);
 }
 
 double Optimizer::norm() {
   if (!updater_) return 0;
   const UpdateReport report = updater_->report();
+  skipped_ = report.skipped;
   if (report.failed_update) fail_not_finite(report, updater_->slots());
   return report.norm;
 }

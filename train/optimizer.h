@@ -34,6 +34,7 @@ struct OptimizerOptions {
   double eps = 1e-8;        ///< adam, adamw
   double weight_decay = 0;  ///< added to the gradient (sgd, adam) or taken off the parameter (adamw)
   double clip_norm = 0;     ///< largest L2 norm of all gradients together; 0: no limit
+  double loss_limit = 0;    ///< an update whose loss is above, or NaN, is skipped, gradients and all; 0: no limit
 };
 
 /// What a parameter's name or shape does to its rate and decay.
@@ -78,10 +79,13 @@ class Optimizer {
   /// Queues one update from the gradients that the leaves have now; a captured one reads the same addresses whenever it
   /// is replayed. On the CUDA device it launches kernels and neither waits, copies nor allocates. An update whose
   /// gradients are not finite changes nothing, nor do those after it until norm() has reported it.
-  void enqueue();
+  /// `loss` [1], of the parameters' type and device: what loss_limit is compared with.
+  void enqueue(const Tensor& loss = {});
   /// Waits for the updates so far and returns the norm of the last one's gradients, 0 if there was none since the last
   /// call. Error: one of them had a gradient that is not finite; names the first parameter, and how many updates ago.
   double norm();
+  /// How many of the updates that norm() reported last were skipped for their loss.
+  int64_t skipped() const { return skipped_; }
 
   /// Drops the leaves' gradients.
   void zero_grad();
@@ -95,6 +99,8 @@ class Optimizer {
 
  private:
   std::unique_ptr<Updater> updater_;  // null without parameters
+  double loss_limit_ = 0;
+  int64_t skipped_ = 0;
 };
 
 }  // namespace az::train

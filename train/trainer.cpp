@@ -95,14 +95,18 @@ class Run {
                "{}: made with another network ({} tensors missing, {} unknown, e.g. {}); choose another --out",
                newest->string(), report.missing.size(), report.unused.size(),
                report.missing.empty() ? report.unused[0] : report.missing[0]);
-      optimizer_.load_state(c.optimizer);
       step_ = c.step;
+      enter(task_.stage(step_));
+      // At the first step of another stage the optimiser starts as it would have without the interruption.
+      if (c.stage == stage_ || task_.keeps_momentum()) optimizer_.load_state(c.optimizer);
       score_ = c.has_score ? std::optional(c.score) : std::nullopt;
       last_checkpoint_ = *newest;
       fmt::print(stderr, "resumed {} at step {}\n", newest->string(), step_);
       if (c.config != options_.config)
         fmt::print(stderr, "note: the configuration is not the one of that checkpoint ({} has the new one)\n",
                    (options_.run / "config.toml").string());
+    } else {
+      enter(task_.stage(step_));
     }
     // Also at step 0: a run that was killed before its first checkpoint left lines of the steps that come again.
     const bool went_on = step_ > 0 || fs::exists(options_.run / "metrics.jsonl");
@@ -112,11 +116,23 @@ class Run {
     write_file(options_.run / "config.toml", options_.config);
   }
 
+  void enter(int64_t stage) {
+    if (stage_ == stage) return;
+    const auto state = stage_ && task_.keeps_momentum() ? optimizer_.state() : StateDict{};
+    if (auto fresh = task_.enter(stage)) {
+      optimizer_ = std::move(*fresh);
+      optimizer_.load_state(state);
+    }
+    stage_ = stage;
+  }
+
   void one_step() {
-    const uint64_t key = task_.load(step_);
+    enter(task_.stage(step_));
+    // Graphs of another stage hold other parameters' addresses.
+    const uint64_t key = task_.load(step_) ^ static_cast<uint64_t>(*stage_) << 56;
     last_lr_ = lr_at(schedule_, step_);
     optimizer_.prepare(last_lr_);
-    task_.network().set_training(true);
+    task_.set_training();
     if (runner_.run(key, [this] { forward_backward_update(); })) note_replayed_writes();
     if (!said_eager_ && !runner_.failure().empty()) {
       said_eager_ = true;
@@ -141,7 +157,7 @@ class Run {
     for (size_t i = 0; i < values.size(); ++i)
       loss_values_.narrowed(static_cast<int64_t>(i), 1).copy_from(values[i].detached().reshaped({1}));
     autograd::backward(losses.total);
-    optimizer_.enqueue();
+    optimizer_.enqueue(losses.total.detached());
     optimizer_.zero_grad();
   }
 
@@ -158,11 +174,16 @@ class Run {
     last_loss_ = values[0];
     last_terms_.clear();
     for (size_t i = 0; i < term_names_.size(); ++i) last_terms_.emplace_back(term_names_[i], values[i + 1]);
-    if (!std::isfinite(last_loss_)) fail_not_finite(fmt::format("the loss is {}", last_loss_));
     try {
       last_norm_ = optimizer_.norm();
     } catch (const Error& error) {
-      fail_not_finite(error.what());
+      if (std::isfinite(last_loss_)) fail_not_finite(error.what());
+    }
+    if (optimizer_.skipped() > 0) {
+      skipped_ += optimizer_.skipped();
+      fmt::print(stderr, "step {:5}  skipped: the loss is {:.4g} ({} skipped in all)\n", step_, last_loss_, skipped_);
+    } else if (!std::isfinite(last_loss_)) {
+      fail_not_finite(fmt::format("the loss is {}", last_loss_));
     }
     unread_.clear();
   }
@@ -227,6 +248,7 @@ class Run {
             nn::state_dict(task_.network()),
             optimizer_.state(),
             options_.config,
+            *stage_,
             score_.value_or(0),
             score_.has_value()};
   }
@@ -267,7 +289,8 @@ class Run {
     std::vector<std::string> names;
   };
   std::vector<StepNames> unread_;  // steps whose losses nobody has read yet, with their pictures
-  int64_t step_ = 0, last_saved_ = -1;
+  int64_t step_ = 0, last_saved_ = -1, skipped_ = 0;
+  std::optional<int64_t> stage_;  // none before the start
   double last_loss_ = 0, last_lr_ = 0, last_norm_ = 0;
   std::vector<std::pair<std::string, double>> last_terms_;
   // Since the last log line.

@@ -33,6 +33,16 @@ class Task {
   virtual int64_t images() const = 0;                  ///< in the current batch
   virtual std::vector<std::string> names() const = 0;  ///< of the current batch's pictures
   virtual double waited_ms() const = 0;                ///< for data, in all so far
+
+  /// Which stage of the run a step belongs to: what is trained stays the same within one.
+  virtual int64_t stage([[maybe_unused]] int64_t step) const { return 0; }
+  /// Freezes and unfreezes as the stage wants. Returns the optimiser of what it trains; none keeps the one there is.
+  virtual std::optional<Optimizer> enter([[maybe_unused]] int64_t stage) { return std::nullopt; }
+  /// Whether parameters that were trained before keep their momentum from stage to stage.
+  virtual bool keeps_momentum() const { return false; }
+  /// Sets the network's parts to training mode, before each step.
+  virtual void set_training() { network().set_training(true); }
+
   /// A score to keep the best checkpoint by; none if there is nothing to validate on.
   virtual std::optional<double> validate() { return std::nullopt; }
 };
@@ -59,8 +69,9 @@ struct TrainResult {
 
 /// Trains to the end, an interrupt (SIGINT, SIGTERM) or an error. Each way the newest checkpoint is whole. Logs a line
 /// to stderr, RUN/metrics.jsonl and TensorBoard events every `log_every` steps.
-/// Errors: a loss or gradient that is not finite, with the step, the batch's pictures and the last good checkpoint; an
-/// interrupt, with how to go on; a run folder in use without `resume`.
+/// A stage of the task (Task::stage) begins with the optimiser that the task makes for it, also after a resume.
+/// Errors: a loss (without a loss limit of the optimiser's) or gradient that is not finite, with the step, the batch's
+/// pictures and the last good checkpoint; an interrupt, with how to go on; a run folder in use without `resume`.
 TrainResult train(Task& task, Optimizer& optimizer, const Schedule& schedule, const TrainOptions& options,
                   Device& device);
 

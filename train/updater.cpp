@@ -23,9 +23,10 @@ class HostUpdater final : public Updater {
   void set_steps(const std::vector<int64_t>& steps) override { steps_ = steps; }
   UpdateReport report() override { return std::exchange(report_, {}); }
 
-  void enqueue() override {
+  void enqueue(const Tensor& loss) override {
     ++report_.updates;
     if (report_.failed_update) return;
+    const bool skips = options_.loss_limit > 0 && loss.defined() && !(loss.item() <= options_.loss_limit);
     std::vector<size_t> active;
     std::vector<cpu::ParameterView<T>> views;
     for (size_t i = 0; i < slots().size(); ++i) {
@@ -38,6 +39,8 @@ class HostUpdater final : public Updater {
                        lr_ * slot.parameter.rule.lr_mult, slot.weight_decay});
     }
     report_.norm = cpu::gradient_norm<T>(views);
+    report_.skipped += skips;
+    if (skips) return;
     if (!std::isfinite(report_.norm)) {
       report_.failed_update = report_.updates;
       report_.failed_parameter = first_not_finite(views, active);

@@ -22,6 +22,7 @@ struct UpdateReport {
   double norm = 0;            ///< L2 norm of all gradients of the last update, before clipping
   int64_t updates = 0;        ///< how many there were
   int64_t failed_update = 0;  ///< the first of them, from 1, whose norm was not finite; 0: none. Later ones did nothing
+  int64_t skipped = 0;        ///< how many of them did nothing because of their loss
   int64_t failed_parameter = -1;  ///< the first parameter whose gradient was not finite then, if it was one alone
 };
 
@@ -34,8 +35,8 @@ class Updater {
 
   /// The rate of the updates that follow.
   virtual void prepare(double lr) = 0;
-  /// One update, as Optimizer::enqueue says.
-  virtual void enqueue() = 0;
+  /// One update, as Optimizer::enqueue says; `loss` may be undefined.
+  virtual void enqueue(const Tensor& loss) = 0;
   /// Waits, and begins a new report.
   virtual UpdateReport report() = 0;
   /// How often each parameter has been updated, in the order of slots().

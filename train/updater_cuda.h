@@ -42,7 +42,7 @@ class CudaUpdater final : public Updater {
     device_.copy_from_host(lr_.mutable_raw(), &lr, sizeof lr);
   }
 
-  void enqueue() override {
+  void enqueue(const Tensor& loss) override {
     std::vector<const void*> gradients;
     for (Slot& slot : slots()) {
       const Tensor gradient = autograd::grad(*slot.parameter.tensor);
@@ -51,7 +51,8 @@ class CudaUpdater final : public Updater {
     }
     auto* pointers = static_cast<const void**>(gradients_.mutable_raw());
     cuda::set_pointers(device_.stream(), gradients.data(), parameter_count(), pointers);
-    const cuda::OptimTable<T> table = device_table();
+    cuda::OptimTable<T> table = device_table();
+    if (options_.loss_limit > 0 && loss.defined()) table.loss = loss.template data<T>();
     if (options_.kind == OptimizerKind::sgd) {
       cuda::sgd_step(device_.stream(), table, options_.momentum, options_.clip_norm);
     } else {
@@ -65,7 +66,8 @@ class CudaUpdater final : public Updater {
     cuda::OptimStatus status;
     device_.copy_to_host(&status, status_.raw(), sizeof status);
     device_.fill_zero(status_.mutable_raw(), sizeof status);
-    return {status.norm, status.steps, status.failed_step, status.failed_step ? status.failed_parameter : -1};
+    return {status.norm, status.steps, status.failed_step, status.skipped,
+            status.failed_step ? status.failed_parameter : -1};
   }
 
   std::vector<int64_t> steps() const override { return steps_.to_vector<int64_t>(); }
@@ -110,6 +112,8 @@ class CudaUpdater final : public Updater {
             parts_.mutable_data<double>(),
             lr_.data<double>(),
             static_cast<cuda::OptimStatus*>(status_.mutable_raw()),
+            nullptr,
+            options_.loss_limit,
             parameter_count(),
             chunk_count_};
   }

@@ -53,3 +53,29 @@ TEST_CASE("import: what does not fit is reported with shapes") {
   CHECK_THROWS_WITH_AS(train::import_names({{"a", of_shape({2})}, {"module.a", of_shape({2})}}, shapes(network)),
                        "import: the file has \"a\" under two names", Error);
 }
+
+TEST_CASE("import: SiamMask's weights under pysot's names, a backbone alone, and the reference's") {
+  const std::map<std::string, Shape> network = {{"features.features.conv1.weight", {2}},
+                                                {"features.downsample.downsample.0.weight", {3}},
+                                                {"rpn_model.cls.head.3.bias", {4}},
+                                                {"mask_model.mask.head.3.bias", {5}},
+                                                {"refine_model.post2.bias", {1}}};
+  const auto import = [&](const std::vector<std::pair<std::string, int64_t>>& names) {
+    StateDict file;
+    for (const auto& [name, size] : names) file[name] = Tensor::zeros({size}, DType::f32, test::cpu());
+    return train::import_names(file, network);
+  };
+  const auto pysot = import({{"backbone.conv1.weight", 2},
+                             {"neck.downsample.downsample.0.weight", 3},
+                             {"rpn_head.cls.head.3.bias", 4},
+                             {"mask_head.head.3.bias", 5},
+                             {"refine_head.post2.bias", 1}});
+  CHECK(pysot.missing.empty());
+  CHECK(pysot.unused.empty());
+  const auto backbone = import({{"conv1.weight", 2}, {"layer4.0.conv1.weight", 9}});
+  CHECK(backbone.tensors.contains("features.features.conv1.weight"));
+  CHECK(backbone.missing.size() == 4);
+  CHECK(backbone.unused.size() == 1);
+  CHECK(import({{"features.conv1.weight", 2}}).tensors.contains("features.features.conv1.weight"));
+  CHECK(import({{"module.features.features.conv1.weight", 2}}).tensors.size() == 1);
+}

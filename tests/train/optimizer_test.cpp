@@ -243,3 +243,40 @@ TEST_CASE("optimisers name what is wrong, and a failed load changes nothing") {
       "optimizer: the state of 'b.bias' is incomplete; it was saved by another kind of optimiser or cut off", Error);
   CHECK(optimizer.state().at("exp_avg/a.weight").to_vector<float>() == state.at("exp_avg/a.weight").to_vector<float>());
 }
+
+TEST_CASE("an update whose loss is above the limit, or no number, is skipped, whatever its gradients") {
+  for (Device* device : test::devices()) {
+    CAPTURE(device->name());
+    Model model(*device), other(*device);
+    OptimizerOptions o = options(OptimizerKind::adamw);
+    Optimizer plain(o, other.parameters());
+    o.loss_limit = 100;
+    Optimizer optimizer(o, model.parameters());
+    const auto update = [&](double loss, uint64_t step) {
+      model.backward(step);
+      optimizer.prepare(0.05);
+      optimizer.enqueue(Tensor::full({1}, loss, DType::f32, *device));
+      optimizer.norm();
+      optimizer.zero_grad();
+      return optimizer.skipped();
+    };
+    CHECK(update(100, 0) == 0);
+    CHECK(update(100.5, 1) == 1);
+    CHECK(update(std::nan(""), 2) == 1);
+    CHECK(update(INFINITY, 3) == 1);
+    autograd::backward(ops::scale(ops::sum(model.a), NAN));  // the gradients of such a loss
+    optimizer.prepare(0.05);
+    optimizer.enqueue(Tensor::full({1}, NAN, DType::f32, *device));
+    CHECK_NOTHROW(optimizer.norm());
+    optimizer.zero_grad();
+    CHECK(update(-3, 4) == 0);
+    for (const uint64_t step : {0, 4}) take_steps(other, plain, step, step + 1);
+    CHECK(model.values() == other.values());
+    CHECK_THROWS_WITH_AS(optimizer.enqueue(Tensor::full({2}, 1, DType::f32, *device)),
+                         doctest::Contains("optimizer: the loss is f32 [2]"), Error);
+    autograd::backward(ops::scale(ops::sum(model.a), NAN));  // a loss within the limit does not excuse them
+    optimizer.prepare(0.05);
+    optimizer.enqueue(Tensor::full({1}, 1, DType::f32, *device));
+    CHECK_THROWS_WITH_AS(optimizer.norm(), doctest::Contains("'a.weight' is not finite"), Error);
+  }
+}

@@ -89,14 +89,17 @@ train::TrainOptions options_in(const fs::path& run) {
   return {.run = run, .config = "seed = 1\n", .steps = 12, .log_every = 4, .checkpoint_every = 3, .resume = false};
 }
 
+double loss_limit = 0;  // of the optimisers below
+
 /// One process's part of a run: everything is made anew, as after a kill.
 train::TrainResult train_part(const train::TrainOptions& options, const std::function<void(MadeUpTask&)>& prepare = {},
                               const std::string& name = "weight") {
   Eight network(name);
   MadeUpTask task(network);
   if (prepare) prepare(task);
-  train::Optimizer optimizer({.kind = train::OptimizerKind::adamw, .weight_decay = 0.1, .clip_norm = 1},
-                             {{name, &network.weight, {}}});
+  train::Optimizer optimizer(
+      {.kind = train::OptimizerKind::adamw, .weight_decay = 0.1, .clip_norm = 1, .loss_limit = loss_limit},
+      {{name, &network.weight, {}}});
   const train::Schedule schedule{
       .kind = train::ScheduleKind::cosine, .base_lr = 0.1, .total_iterations = options.steps};
   return train::train(task, optimizer, schedule, options, test::cpu());
@@ -238,4 +241,15 @@ TEST_CASE("trainer: the best checkpoint stays the best, also over a resumption")
   train_part(options, [](MadeUpTask& task) { task.scores = {0.41}; });
   CHECK(best().step == 12);
   CHECK(train::find_weights(folder.path()) == std::vector<fs::path>{folder.path() / "best.safetensors"});
+}
+
+TEST_CASE("trainer: with a loss limit a loss that is no number costs its step, not the run") {
+  const test::TemporaryFolder folder;
+  loss_limit = 1e4;
+  const auto result = train_part(options_in(folder.path() / "run"), [](MadeUpTask& task) { task.nan_at = 5; });
+  const auto plain = train_part(options_in(folder.path() / "plain"));
+  loss_limit = 0;
+  CHECK(result.steps == 12);
+  CHECK(read_file(result.checkpoint) != read_file(plain.checkpoint));
+  CHECK(std::isfinite(result.last_loss));
 }
