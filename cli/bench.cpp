@@ -18,6 +18,7 @@
 #include "cli/bench_overhead.h"
 #include "cli/bench_peak.h"
 #include "cli/bench_scaling.h"
+#include "cli/bench_siammask.h"
 #include "cli/polarmask.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
@@ -304,6 +305,63 @@ void add_scaling(CLI::App& bench) {
   });
 }
 
+struct SiamMaskArguments {
+  SiamMaskWorkloadOptions options;
+  std::string mode, device = "auto";
+  double seconds = 10;
+  int threads = 0, losses = 0;
+  bool json = false, exact = false, eager = false;
+};
+
+void run_siammask_training(const SiamMaskArguments& a) {
+  const auto device = make_device(a.device, a.exact);
+  SiamMaskWorkloadOptions options = a.options;
+  options.graphs = !a.eager;
+  nlohmann::ordered_json result{{"model", "siammask-r50"},
+                                {"mode", a.mode},
+                                {"batch", options.batch},
+                                {"threads", omp_get_max_threads()},
+                                {"device", device->name()}};
+  if (a.losses > 0) {
+    result["lr"] = options.lr;
+    result["losses"] = siammask_losses(options, a.losses, *device);
+  } else {
+    const SiamMaskTrainBench r = bench_siammask_training(options, a.seconds, *device);
+    const double peak = matmul_gflops(*device, DType::f32, /*seconds=*/2);
+    result.update({{"runs", r.runs},
+                   {"ms", r.ms},
+                   {"ms_min", r.ms_min},
+                   {"images_per_s", r.images_per_s},
+                   {"peak_rss_mb", r.peak_rss_mb},
+                   {"gflops", r.gflops},
+                   {"gflops_per_s", r.gflops / r.ms * 1000},
+                   {"share_of_peak", r.gflops / r.ms * 1000 / peak}});
+  }
+  print(result, a.json);
+}
+
+void add_siammask(CLI::App& bench) {
+  const auto a = std::make_shared<SiamMaskArguments>();
+  CLI::App* command = bench.add_subcommand("siammask-r50", "a training step of SiamMask's base variant");
+  command->add_option("MODE", a->mode, "train")->required()->check(CLI::IsMember({"train"}));
+  command->add_option("--batch", a->options.batch, "pairs a step")->check(CLI::Range(1, 1024))->capture_default_str();
+  command->add_option("--lr", a->options.lr, "of the SGD steps")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  command
+      ->add_option("--losses", a->losses,
+                   "print the losses of so many steps from filled weights, for bench/peers/siammask_train_peer.py")
+      ->check(CLI::Range(1, 1000));
+  command->add_option("--seconds", a->seconds, "measure for this long, at least three runs")->capture_default_str();
+  command->add_option("--device", a->device, "auto, cpu or cuda");
+  command->add_option("--threads", a->threads, "OpenMP threads; 0: all");
+  command->add_flag("--json", a->json, "one JSON object on stdout");
+  command->add_flag("--eager", a->eager, "on a GPU: no CUDA graphs");
+  add_exact_option(*command, a->exact);
+  command->callback([a] {
+    if (a->threads > 0) omp_set_num_threads(a->threads);
+    run_siammask_training(*a);
+  });
+}
+
 void set_threads(Arguments& a) {
   if (a.threads > 0) omp_set_num_threads(a.threads);
   a.threads = omp_get_max_threads();
@@ -344,6 +402,7 @@ void add_bench_command(CLI::App& app) {
       run_model(*a);
     });
   }
+  add_siammask(*bench);
   CLI::App* labels =
       common(bench->add_subcommand("labels", "ray labels of one 800x1333 picture with 7 objects, one thread"));
   labels->add_option("--repeats", a->repeats, "pictures timed")->check(CLI::Range(1, 100000));

@@ -28,7 +28,7 @@ double time_device_postprocess(const models::PolarOutputs& out, int64_t height, 
       [&] {
         runner.run(/*key=*/2, [&] { post.enqueue(first); });
         const auto found = post.fetch();
-        for (size_t i = 0; i < found[0].size(); ++i) models::polarmask::polygon_mask(found[0].polygon_of(i), geometry);
+        models::polarmask::polygon_masks(found[0], geometry);
       },
       0.5);
   return times[1];

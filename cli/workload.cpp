@@ -144,7 +144,7 @@ void postprocess_first(const models::PolarOutputs& out, const models::polarmask:
                       first(out.classes[i]), first(out.centerness[i]), first(out.boxes[i]), first(out.rays[i])});
   }
   const auto found = models::polarmask::postprocess(levels, geometry, {.score_threshold = threshold});
-  for (size_t i = 0; i < found.size(); ++i) models::polarmask::polygon_mask(found.polygon_of(i), geometry);
+  models::polarmask::polygon_masks(found, geometry);
 }
 
 }  // namespace az::cli

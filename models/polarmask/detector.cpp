@@ -124,6 +124,7 @@ std::vector<Instance> PolarDetector::detect(const PreparedImage& image) {
   const auto found = postprocess_ ? detect_on_device(image) : detect_on_host(image);
   const auto grids = cpu::level_grids(static_cast<int>(image.pixels.dim(1)), static_cast<int>(image.pixels.dim(2)),
                                       config_.labels.strides);
+  std::vector<cpu::Rle> masks = polarmask::polygon_masks(found, image.geometry, options_.round_vertices);
   std::vector<Instance> instances(found.size());
   for (size_t i = 0; i < found.size(); ++i) {
     Instance& one = instances[i];
@@ -134,7 +135,7 @@ std::vector<Instance> PolarDetector::detect(const PreparedImage& image) {
     const auto polygon = found.polygon_of(i);
     for (size_t k = 0; k < polygon.size(); k += 2) one.polygon.push_back({polygon[k], polygon[k + 1]});
     one.centre = centre_of(found.location[i], grids, image.geometry);
-    one.mask = polarmask::polygon_mask(polygon, image.geometry, options_.round_vertices);
+    one.mask = std::move(masks[i]);
   }
   return instances;
 }

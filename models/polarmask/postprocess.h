@@ -77,6 +77,8 @@ std::vector<cpu::Point> integer_vertices(std::span<const float> polygon, bool ro
 
 /// The mask of a polygon on the original picture: integer vertices, filled as OpenCV does.
 cpu::Rle polygon_mask(std::span<const float> polygon, const ImageGeometry& geometry, bool round = false);
+/// The same of all detections, on all threads.
+std::vector<cpu::Rle> polygon_masks(const Detections& found, const ImageGeometry& geometry, bool round = false);
 
 /// The best mask that rays can give: perfect rays from the mask's own mass centre, decoded with truncated vertices at
 /// the mask's own size. An empty mask stays empty.

@@ -155,7 +155,9 @@ TEST_CASE("infinite and undefined outputs do no harm") {
   o.nms_pre = 5;
   const pm::Detections found = pm::postprocess(level.outputs(false), kGeometry, o);
   for (const float v : found.polygon) CHECK((v >= 0 && v <= 79));
-  for (size_t i = 0; i < found.size(); ++i) CHECK(pm::polygon_mask(found.polygon_of(i), kGeometry).counts.size() > 0);
+  const std::vector<cpu::Rle> masks = pm::polygon_masks(found, kGeometry);
+  REQUIRE(masks.size() == found.size());
+  for (size_t i = 0; i < found.size(); ++i) CHECK(masks[i] == pm::polygon_mask(found.polygon_of(i), kGeometry));
   CHECK(pm::integer_vertices(std::vector<float>{nan, inf}, false) == std::vector<cpu::Point>{{0, 1000000}});
 }
 
