@@ -32,15 +32,18 @@ SetKind kind_of(const TrackEvalOptions& o) {
   AZ_CHECK(o.dset.empty(), "--dset {}: want VOT2016, VOT2018, OTB, DAVIS2016, DAVIS2017 or YouTube-VOS", o.dset);
   const fs::path path = o.data;
   AZ_CHECK(fs::exists(path), "{}: is missing", o.data);
-  if (path.extension() == ".json" || fs::exists(path / "list.txt")) return SetKind::vot;
+  if (path.extension() == ".json" || fs::exists(path / "list.txt") || fs::exists(path / "groundtruth.txt"))
+    return SetKind::vot;
   if (fs::is_directory(path / "JPEGImages")) return SetKind::vos;
   if (fs::is_directory(path)) {
     if (fs::exists(path / "groundtruth_rect.txt")) return SetKind::otb;
     for (const auto& entry : fs::directory_iterator(path))
       if (fs::exists(entry.path() / "groundtruth_rect.txt")) return SetKind::otb;
   }
-  fail("{}: no set that is known: no list.txt (VOT), groundtruth_rect.txt (OTB) or JPEGImages (DAVIS, YouTube-VOS)",
-       o.data);
+  fail(
+      "{}: no set that is known: no list.txt or groundtruth.txt (VOT), groundtruth_rect.txt (OTB) or JPEGImages "
+      "(DAVIS, YouTube-VOS)",
+      o.data);
 }
 
 eval::VosProtocol protocol_of(const TrackEvalOptions& o) {
