@@ -68,8 +68,9 @@ std::string axes(const Page& p) {
                      (kTop + p.bottom) / 2);
 }
 
-/// A flat roof from where the widest bandwidth reaches it, or a slanted one up to the highest flat roof.
-std::string roof_line(const Page& p, const Roof& roof, double highest, double widest) {
+/// A flat roof from where the widest bandwidth reaches it, or a slanted one up to the highest flat roof, its name above
+/// or below its line.
+std::string roof_line(const Page& p, const Roof& roof, double highest, double widest, bool name_below) {
   double x0, y0, x1, y1;
   std::string text, place;
   if (roof.bandwidth) {
@@ -78,7 +79,8 @@ std::string roof_line(const Page& p, const Roof& roof, double highest, double wi
     y0 = x0 * roof.value, y1 = x1 * roof.value;
     const double angle = std::atan2(p.y(y0) - p.y(y1), p.x(x1) - p.x(x0)) * 180 / kPi;
     text = fmt::format("{} {:.3g} GB/s", roof.name, roof.value);
-    place = fmt::format("transform='translate({:.1f} {:.1f}) rotate({:.1f})' dx='8' dy='-4'", p.x(x0), p.y(y0), -angle);
+    place = fmt::format("transform='translate({:.1f} {:.1f}) rotate({:.1f})' dx='8' dy='{}'", p.x(x0), p.y(y0), -angle,
+                        name_below ? 13 : -4);
   } else {
     x0 = std::max(p.x_low, roof.value / widest), x1 = p.x_high;
     y0 = y1 = roof.value;
@@ -170,7 +172,12 @@ std::string roofline_chart(const std::vector<RooflineDot>& all, const std::vecto
                        (kLeft + kRight) / 2, height / 2);
   const Page page = page_for(dots, roofs, height - 46);
   out += axes(page);
-  for (const Roof& roof : roofs) out += roof_line(page, roof, highest, widest);
+  for (const Roof& roof : roofs) {
+    const bool close_to_next = std::ranges::any_of(roofs, [&](const Roof& next) {
+      return roof.bandwidth && next.bandwidth && next.value > roof.value && next.value < 1.5 * roof.value;
+    });
+    out += roof_line(page, roof, highest, widest, close_to_next);
+  }
   return out + circles(page, dots, groups, total) + list(dots, groups, total) + "</svg>\n";
 }
 

@@ -91,6 +91,7 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "convert labelme2coco",
                                              "convert voc2coco",
                                              "bench polarmask-r50",
+                                             "bench siammask-r50",
                                              "bench labels",
                                              "bench peak",
                                              "bench kernels",
