@@ -155,13 +155,13 @@ TEST_CASE("eval scores checkpoints on a VOT set, writes results that metrics rea
                           quoted(s.weights), quoted(second), quoted(s.set), quoted(results)));
   CAPTURE(r.output);
   REQUIRE(r.status == 0);
-  const auto json = nlohmann::json::parse(r.output.substr(r.output.rfind("{\"weights\"")));
+  const auto json = nlohmann::json::parse(r.output.substr(r.output.find("{\"weights\"")));
   CHECK(json.at("all").size() == 2);
   CHECK(json.at("interval") == nlohmann::json{2, 10});
   const ShellResult scored =
       azimuth(fmt::format("metrics vot {} {} --interval 2,10 --json", quoted(s.set), quoted(results / "w")));
   REQUIRE(scored.status == 0);
-  const auto again = nlohmann::json::parse(scored.output.substr(scored.output.rfind("[{")));
+  const auto again = nlohmann::json::parse(scored.output.substr(scored.output.find("[{")));
   CHECK(again.at(0).at("lost_number") == json.at("lost_number"));
   write_file(s.set / "list.txt", read_file(s.set / "list.txt") + "missing\n");
   const ShellResult missing =
