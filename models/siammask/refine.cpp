@@ -2,6 +2,7 @@
 
 #include "autograd/node.h"
 #include "ops/bias.h"
+#include "ops/cast.h"
 #include "ops/conv_transpose.h"
 #include "ops/elementwise.h"
 #include "ops/resize.h"
@@ -17,6 +18,9 @@ namespace {
 
 constexpr int64_t kSeed = 15, kSeedChannels = 32;  // the deconvolution's output
 constexpr int32_t kPadding = 4;                    // cells
+
+/// Its few channels are computed in f32 whatever the backbone's activations are.
+Tensor widened(const Tensor& x) { return is_half(x.dtype()) ? ops::cast(x, DType::f32) : x; }
 
 std::unique_ptr<Conv2d> make_conv(const Builder& b, const std::string& name, int64_t in, int64_t out) {
   return std::make_unique<Conv2d>(
@@ -63,9 +67,9 @@ Tensor SiamRefine::forward(const std::vector<Tensor>& early, const Tensor& corre
                            bool padded) {
   const int32_t pad = padded ? kPadding : 0;
   const auto around = [&](size_t level, int32_t stride, int64_t side) {
-    return ops::windows(early[level], cells, side, side, {.stride = stride, .offset = -pad * stride});
+    return widened(ops::windows(early[level], cells, side, side, {.stride = stride, .offset = -pad * stride}));
   };
-  const Tensor vectors = ops::windows(correlation, cells, 1, 1);
+  const Tensor vectors = widened(ops::windows(correlation, cells, 1, 1));
   Tensor o = ops::add_bias(ops::conv_transpose_pixel(vectors, deconv_weight_), deconv_bias_);
   o = ops::add(h2_->forward(o), v2_->forward(around(2, 1, 15)));
   o = post0_->forward(ops::resize_nearest(o, 31, 31));

@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "data/image.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
 #include "tests/support/temporary.h"
@@ -111,6 +112,19 @@ TEST_CASE("broken sets and results are told what is wrong, and where") {
   CHECK(error_of([&] {
           read_boxes(root / "boxes.txt");
         }).ends_with("boxes.txt: line 1: want the four numbers x, y, w, h"));
+}
+
+TEST_CASE("the folder of one sequence is a set of one") {
+  const test::TemporaryFolder folder;
+  fs::create_directories(folder.path() / "bag" / "color");
+  write_png(folder.path() / "bag" / "color" / "00000001.png", Image(20, 10));
+  write_jpeg(folder.path() / "bag" / "color" / "00000001.jpg", Image(20, 10));
+  az::write_file(folder.path() / "bag" / "groundtruth.txt", "1,2,3,4\n");
+  const VotSet set = read_vot(folder.path() / "bag");
+  REQUIRE(set.sequences.size() == 1);
+  CHECK(set.sequences[0].name == "bag");
+  CHECK(set.sequences[0].width == 20);
+  CHECK(fs::exists(set.root / set.sequences[0].images.at(0)));
 }
 
 }  // namespace az::data
