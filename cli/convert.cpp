@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/convert_crops.h"
 #include "data/convert_labelme.h"
 #include "data/convert_voc.h"
 
@@ -43,7 +44,8 @@ void run_voc(const Arguments& a) {
 }  // namespace
 
 void add_convert_command(CLI::App& app) {
-  CLI::App* convert = app.add_subcommand("convert", "annotations of other tools as COCO JSON");
+  CLI::App* convert =
+      app.add_subcommand("convert", "annotations and data sets in the form that training and evaluation read");
   convert->require_subcommand(1);
   const auto a = std::make_shared<Arguments>();
   const auto common = [&](CLI::App* command, const char* folder) {
@@ -59,6 +61,7 @@ void add_convert_command(CLI::App& app) {
                          "folder with Annotations, JPEGImages, SegmentationObject");
   voc->add_option("--list", a->list, "file of picture names, as in ImageSets/Main; all without it");
   voc->callback([a] { run_voc(*a); });
+  add_convert_crops(*convert);
 }
 
 }  // namespace az::cli

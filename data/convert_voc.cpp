@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <pugixml.hpp>
 #include <sstream>
 
 #include "data/image.h"
 #include "data/label_map.h"
+#include "data/voc_xml.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
 
@@ -27,22 +27,10 @@ std::filesystem::path subfolder(const std::filesystem::path& folder, const char*
   return std::filesystem::is_directory(below) ? below : folder;
 }
 
-double number(const pugi::xml_node& parent, const char* key, const std::string& where) {
-  const pugi::xml_node node = parent.child(key);
-  AZ_CHECK(node, "{}: has no {}", where, key);
-  char* end = nullptr;
-  const char* const text = node.text().get();
-  const double value = std::strtod(text, &end);
-  AZ_CHECK(end != text && std::isfinite(value), "{}: {} is '{}', not a number", where, key, text);
-  return value;
-}
-
 // The box in pixels from 0, cut to the picture.
 cpu::Box read_box(const pugi::xml_node& object, const ImageSize& size, const std::string& where) {
-  const pugi::xml_node box = object.child("bndbox");
-  AZ_CHECK(box, "{}: has no bndbox", where);
-  const double left = number(box, "xmin", where) - 1, right = number(box, "xmax", where);
-  const double top = number(box, "ymin", where) - 1, bottom = number(box, "ymax", where);
+  const XmlBox box = xml_box(object, where);
+  const double left = box.xmin - 1, right = box.xmax, top = box.ymin - 1, bottom = box.ymax;
   AZ_CHECK(right > left && bottom > top, "{}: bndbox has the size {} x {}", where, right - left, bottom - top);
   const double x = std::clamp(left, 0.0, double(size.width)), y = std::clamp(top, 0.0, double(size.height));
   return {x, y, std::clamp(right, 0.0, double(size.width)) - x, std::clamp(bottom, 0.0, double(size.height)) - y};
@@ -54,7 +42,7 @@ ImageSize read_size(const pugi::xml_node& root, const std::filesystem::path& pic
     AZ_CHECK(std::filesystem::is_regular_file(picture), "{}: has no size, and {} is missing", name, picture.string());
     return image_size(picture);
   }
-  const double width = number(size, "width", name + ": size"), height = number(size, "height", name + ": size");
+  const double width = xml_number(size, "width", name + ": size"), height = xml_number(size, "height", name + ": size");
   AZ_CHECK(
       width >= 1 && height >= 1 && width <= 1e6 && height <= 1e6 && width * height <= static_cast<double>(kMaxPixels),
       "{}: size is {} x {}", name, width, height);
@@ -106,12 +94,8 @@ class VocConverter {
 
   void add(const std::filesystem::path& file) {
     const std::string name = file.string();
-    const std::string text = read_file(file);
-    pugi::xml_document document;
-    const pugi::xml_parse_result parsed = document.load_buffer(text.data(), text.size());
-    AZ_CHECK(parsed, "{}: {}, at byte {}", name, parsed.description(), parsed.offset);
+    const pugi::xml_document document = read_voc_xml(file);
     const pugi::xml_node root = document.child("annotation");
-    AZ_CHECK(root, "{}: has no <annotation> (not a VOC file?)", name);
     std::string picture = root.child_value("filename");
     if (picture.empty()) picture = file.stem().string() + ".jpg";
     const ImageSize size = read_size(root, voc_pictures(folder_) / picture, name);

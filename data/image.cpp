@@ -73,15 +73,15 @@ ImageSize image_size(const std::filesystem::path& file) {
   return image_size(bytes_of(bytes), bytes.size(), file.string());
 }
 
-void write_jpeg(const std::filesystem::path& file, const Image& image, int quality) {
+void write_jpeg(const std::filesystem::path& file, const Image& image, int quality, Flush flush) {
   check_writable(image, file);
   AZ_CHECK(quality >= 1 && quality <= 100, "{}: JPEG quality {} is not in 1..100", file.string(), quality);
-  write_file(file, codecs::jpeg_encode(image, quality, file.string()));
+  write_file(file, codecs::jpeg_encode(image, quality, file.string()), flush);
 }
 
-void write_png(const std::filesystem::path& file, const Image& image) {
+void write_png(const std::filesystem::path& file, const Image& image, Flush flush) {
   check_writable(image, file);
-  write_file(file, codecs::png_encode(image, file.string()));
+  write_file(file, codecs::png_encode(image, file.string()), flush);
 }
 
 }  // namespace az::data

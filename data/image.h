@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cpu/image.h"
+#include "tensor/file.h"
 
 namespace az::data {
 
@@ -68,7 +69,7 @@ ReducedImage read_reduced_image(const std::filesystem::path& file, const ImageSi
 ReducedImage decode_reduced_image(const uint8_t* bytes, size_t count, const std::string& name, const ImageSize& wanted);
 
 /// Writes atomically; 1 or 3 channels. Quality 1..100. Error: `FILE: what is wrong`.
-void write_jpeg(const std::filesystem::path& file, const Image& image, int quality = 92);
-void write_png(const std::filesystem::path& file, const Image& image);
+void write_jpeg(const std::filesystem::path& file, const Image& image, int quality = 92, Flush flush = Flush::now);
+void write_png(const std::filesystem::path& file, const Image& image, Flush flush = Flush::now);
 
 }  // namespace az::data

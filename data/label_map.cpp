@@ -112,7 +112,7 @@ LabelMap read_label_map(const std::filesystem::path& file) {
   return decode_label_map(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), file.string());
 }
 
-void write_label_map(const std::filesystem::path& file, const LabelMap& map) {
+void write_label_map(const std::filesystem::path& file, const LabelMap& map, Flush flush) {
   AZ_CHECK(map.width > 0 && map.height > 0 &&
                map.labels.size() == static_cast<size_t>(map.width) * static_cast<size_t>(map.height),
            "{}: {} labels for {} x {} pixels", file.string(), map.labels.size(), map.width, map.height);
@@ -122,6 +122,7 @@ void write_label_map(const std::filesystem::path& file, const LabelMap& map) {
   png.height = static_cast<png_uint_32>(map.height);
   png.format = PNG_FORMAT_RGB_COLORMAP;
   png.colormap_entries = 256;
+  png.flags = PNG_IMAGE_FLAG_FAST;
   const auto colours = palette();
   png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(png);
   std::string encoded(bytes, '\0');
@@ -130,7 +131,7 @@ void write_label_map(const std::filesystem::path& file, const LabelMap& map) {
   png_image_free(&png);
   AZ_CHECK(ok != 0, "{}: cannot encode it as PNG: {}", file.string(), reason);
   encoded.resize(bytes);
-  write_file(file, encoded);
+  write_file(file, encoded, flush);
 }
 
 }  // namespace az::data

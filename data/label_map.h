@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "tensor/file.h"
+
 namespace az::data {
 
 /// Labels of a picture, rows from the top.
@@ -24,6 +26,6 @@ LabelMap read_label_map(const std::filesystem::path& file);
 LabelMap decode_label_map(const uint8_t* bytes, size_t count, const std::string& name);
 /// Writes a palette PNG with the colours that VOC, DAVIS and YouTube-VOS share (0 black, 1 dark red, ...), atomically.
 /// Error: `FILE: what is wrong`.
-void write_label_map(const std::filesystem::path& file, const LabelMap& map);
+void write_label_map(const std::filesystem::path& file, const LabelMap& map, Flush flush = Flush::now);
 
 }  // namespace az::data

@@ -65,7 +65,7 @@ Record write_picture(const SynthCocoOptions& options, const fs::path& folder, in
   const synth::Scene scene = synth::draw_scene(options.seed, static_cast<uint64_t>(id));
   Record record;
   record.image = {id, scene.image.width, scene.image.height, fmt::format("{:012d}.jpg", id)};
-  write_jpeg(folder / record.image.file_name, scene.image, scene.jpeg_quality);
+  write_jpeg(folder / record.image.file_name, scene.image, scene.jpeg_quality, Flush::later);
   record.counts.pictures = 1;
   ++record.counts.pictures_with[scene.objects.size()];
   for (const synth::SceneObject& object : scene.objects) {
@@ -137,6 +137,7 @@ SynthCocoSummary write_synth_coco(const SynthCocoOptions& options) {
   const std::vector<Record> train = write_pictures(options, options.out / "train2017", 0, options.train, 0);
   const std::vector<Record> val =
       write_pictures(options, options.out / "val2017", kFirstVal, options.val, options.train);
+  flush_files(options.out);
   write_annotations(val_json, val);
   write_annotations(train_json, train);
   SynthCocoSummary summary;

@@ -78,8 +78,8 @@ Written write_sequence(const SynthVotOptions& options, int64_t index) {
     const synth::VideoFrame frame = video.frame(f);
     const synth::SubjectTruth& truth = frame.subjects[0];
     const std::string stem = fmt::format("{:08}", f + 1);
-    write_jpeg(folder / (stem + ".jpg"), frame.image, video.jpeg_quality());
-    write_label_map(masks / (stem + ".png"), {options.width, options.height, frame.labels});
+    write_jpeg(folder / (stem + ".jpg"), frame.image, video.jpeg_quality(), Flush::later);
+    write_label_map(masks / (stem + ".png"), {options.width, options.height, frame.labels}, Flush::later);
     sequence.images.push_back(fmt::format("{}/{}.jpg", sequence.name, stem));
     sequence.truth.push_back(region_of(frame));
     written.hidden += hidden(truth);
@@ -91,11 +91,11 @@ Written write_sequence(const SynthVotOptions& options, int64_t index) {
   }
   const std::string regions = regions_text(sequence.truth);
   sequence.truth = parse_regions(regions, sequence.name);  // the JSON has the file's numbers
-  write_file(folder / "groundtruth.txt", regions);
+  write_file(folder / "groundtruth.txt", regions, Flush::later);
   for (const auto& [name, marks] : sequence.attributes) {
     std::string lines;
     for (const uint8_t mark : marks) lines += mark ? "1\n" : "0\n";
-    write_file(folder / (name + ".tag"), lines);
+    write_file(folder / (name + ".tag"), lines, Flush::later);
   }
   return written;
 }
@@ -135,6 +135,7 @@ SynthVotSummary write_synth_vot(const SynthVotOptions& options) {
       summary.marked[a] += std::ranges::count(w.sequence.attributes[kVotAttributes[a]], uint8_t{1});
     set.sequences.push_back(std::move(w.sequence));
   }
+  flush_files(options.out);
   write_vot_json(set, json_file(options.out));
   write_file(options.out / "list.txt", list);
   summary.seconds = watch.lap_ms() / 1000;

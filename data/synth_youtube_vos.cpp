@@ -85,9 +85,9 @@ Written write_video(const SynthYoutubeVosOptions& options, const Part& part, int
     synth::VideoFrame frame = video.frame(f);
     const std::string stem = fmt::format("{:05}", f * kFrameNumbers);
     annotate(frame, stem, written);
-    write_jpeg(images / (stem + ".jpg"), frame.image, video.jpeg_quality());
+    write_jpeg(images / (stem + ".jpg"), frame.image, video.jpeg_quality(), Flush::later);
     const auto save = [&](const fs::path& folder, const std::vector<uint8_t>& labels) {
-      write_label_map(folder / (stem + ".png"), {options.width, options.height, labels});
+      write_label_map(folder / (stem + ".png"), {options.width, options.height, labels}, Flush::later);
     };
     save(part.first_only ? truth : annotations, frame.labels);
     if (!part.first_only) continue;
@@ -130,6 +130,7 @@ SynthYoutubeVosSummary write_synth_youtube_vos(const SynthYoutubeVosOptions& opt
     written[static_cast<size_t>(i)] =
         i < options.train ? write_video(options, train, i) : write_video(options, valid, i - options.train);
   });
+  if (!written.empty()) flush_files(options.out);
   const auto middle = written.begin() + options.train;
   if (options.train > 0) write_meta(train.folder / "meta.json", {written.begin(), middle});
   if (options.valid > 0) write_meta(valid.folder / "meta.json", {middle, written.end()});

@@ -59,7 +59,7 @@ void remove_leftovers(const std::filesystem::path& folder) {
     if (is_leftover(entry.path().filename().string())) std::filesystem::remove(entry.path(), ignored);
 }
 
-void write_file(const std::filesystem::path& file, std::string_view bytes) {
+void write_file(const std::filesystem::path& file, std::string_view bytes, Flush flush) {
   std::filesystem::path temporary = file;
   temporary += fmt::format(".{}{}", ::getpid(), kTemporary);
   const auto check = [&](bool ok, const char* doing) {
@@ -75,9 +75,14 @@ void write_file(const std::filesystem::path& file, std::string_view bytes) {
     check(count >= 0 || errno == EINTR, "write it");
     if (count > 0) done += static_cast<size_t>(count);
   }
-  check(::fsync(out.get()) == 0, "sync it");
+  if (flush == Flush::now) check(::fsync(out.get()) == 0, "sync it");
   check(out.close(), "close it");
   check(::rename(temporary.c_str(), file.c_str()) == 0, "rename it into place");
+}
+
+void flush_files(const std::filesystem::path& folder) {
+  const Descriptor in(folder, O_RDONLY | O_DIRECTORY);
+  AZ_CHECK(in.ok() && ::syncfs(in.get()) == 0, "{}: cannot sync it: {}", folder.string(), std::strerror(errno));
 }
 
 InputFile::InputFile(std::filesystem::path file) : file_(std::move(file)) {

@@ -8,8 +8,13 @@
 
 namespace az {
 
+/// When a file's bytes are on the disk: as the call returns, or, of thousands of small ones, at the next flush_files.
+/// Until then a loss of power may leave it empty; a killed process does not.
+enum class Flush : uint8_t { now, later };
 /// Writes to a temporary name beside the file, syncs, and renames. Error: `FILE: what is wrong` (the old file stays).
-void write_file(const std::filesystem::path& file, std::string_view bytes);
+void write_file(const std::filesystem::path& file, std::string_view bytes, Flush flush = Flush::now);
+/// Puts all that was written to the folder's file system on its disk. Error: `FOLDER: what is wrong`.
+void flush_files(const std::filesystem::path& folder);
 /// Removes the temporary files that killed writers left in a folder; those of living processes stay, and a folder that
 /// is not there has none. A process of another machine counts as dead.
 void remove_leftovers(const std::filesystem::path& folder);

@@ -84,11 +84,15 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "synth",
                                              "info",
                                              "synth coco",
+                                             "synth vot",
+                                             "synth youtube-vos",
                                              "metrics coco",
                                              "metrics vot",
                                              "metrics otb",
                                              "convert labelme2coco",
                                              "convert voc2coco",
+                                             "convert crop511",
+                                             "convert vot2json",
                                              "bench polarmask-r50",
                                              "bench labels",
                                              "bench peak",
@@ -113,7 +117,8 @@ TEST_CASE("every command explains itself and ends with 0") {
 
 TEST_CASE("a wrong command line ends with 2") {
   for (const char* line : {"", "fly", "train", "train --no-such-option", "predict configs/polarmask/tiny.toml", "bench",
-                           "metrics coco a.json b.json --type polygons", "synth coco --out /tmp/x --train -3"}) {
+                           "metrics coco a.json b.json --type polygons", "synth coco --out /tmp/x --train -3",
+                           "synth vot --out /tmp/x --sequences 0", "convert crop511 birds a --out b"}) {
     CAPTURE(line);
     const ShellResult r = azimuth(line);
     CAPTURE(r.output);
@@ -134,8 +139,36 @@ TEST_CASE("missing files end with 1 and their name") {
   check_fails(fmt::format("export no_such_run --pth {}", out), "no_such_run");
   check_fails("metrics coco no_such.json neither.json", "no_such.json");
   check_fails("convert voc2coco no_such_folder --out " + out, "no_such_folder");
+  check_fails("convert crop511 coco no_such_folder --out " + out, "no_such_folder");
+  check_fails("convert crop511 det no_such_folder --out " + out, "no_such_folder");
+  check_fails("convert vot2json no_such_folder", "no_such_folder");
   check_fails("report no_such_run", "no_such_run");
   CHECK(!fs::exists(folder.path() / "out"));
+}
+
+TEST_CASE("generated videos become the JSON and the crops of trackers") {
+  TemporaryFolder folder;
+  const std::string small = "--frames 5 --width 96 --height 64 ";
+  const fs::path vot = folder.path() / "vot", json = folder.path() / "again.json";
+  ShellResult r = azimuth(fmt::format("synth vot --out {} --sequences 2 {}", quoted(vot), small));
+  CAPTURE(r.output);
+  REQUIRE(r.status == 0);
+  CHECK(contains(r.output, vot.string() + ": 2 sequences, "));
+  REQUIRE(azimuth(fmt::format("convert vot2json {} --out {}", quoted(vot), quoted(json))).status == 0);
+  CHECK(read_file(json) == read_file(vot / "vot.json"));
+
+  const fs::path videos = folder.path() / "videos", out = folder.path() / "out";
+  r = azimuth(fmt::format("synth youtube-vos --out {} --train 2 --json {}", quoted(videos), small));
+  REQUIRE(r.status == 0);
+  CHECK(contains(r.output, "\"train\":2"));
+  const std::string convert =
+      fmt::format("convert crop511 youtube-vos {} --out {} --min-pixels 0 ", quoted(videos), quoted(out));
+  r = azimuth(convert);
+  CHECK(r.status == 0);
+  CHECK(contains(r.output, "train.json: 2 videos"));
+  r = azimuth(convert + "--json");
+  CHECK(r.status == 0);
+  CHECK(contains(r.output, "\"made\":0"));
 }
 
 TEST_CASE("broken TOML ends with 1, the file and the line") {

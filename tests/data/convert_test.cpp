@@ -214,7 +214,7 @@ TEST_CASE("voc: broken files are told what is wrong and where") {
   CHECK(voc_error(folder, "<html></html>") == ": has no <annotation> (not a VOC file?)");
   CHECK(voc_error(folder, voc("", "")).starts_with(": has no size, and "));
   CHECK(voc_error(folder, voc("", "<size><width>x</width><height>4</height></size>")) ==
-        ": size: width is 'x', not a number");
+        ": size: width is \"x\", not a number");
   CHECK(voc_error(folder, voc("", "<size><width>0</width><height>4</height></size>")) == ": size is 0 x 4");
   CHECK(voc_error(folder, voc("<object><name>a</name></object>")) == ": object 1: has no bndbox");
   CHECK(voc_error(folder, voc(voc_object("a", 5, 5, 3, 9))) == ": object 1: bndbox has the size -1 x 5");
