@@ -18,11 +18,22 @@
 #include "cli/bench_overhead.h"
 #include "cli/bench_peak.h"
 #include "cli/bench_scaling.h"
+#include "cli/bench_siammask_command.h"
 #include "cli/polarmask.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
 
 namespace az::cli {
+
+void print_figures(const nlohmann::ordered_json& result, bool json) {
+  if (json) {
+    fmt::print("{}\n", result.dump());
+    return;
+  }
+  for (const auto& [key, value] : result.items())
+    fmt::print("{:<18} {}\n", key, value.is_number_float() ? fmt::format("{:.4g}", value.get<double>()) : value.dump());
+}
+
 namespace {
 
 struct Arguments {
@@ -32,15 +43,6 @@ struct Arguments {
   int repeats = 200;
   bool json = false, exact = false, eager = false, tf32 = false;
 };
-
-void print(const nlohmann::ordered_json& result, bool json) {
-  if (json) {
-    fmt::print("{}\n", result.dump());
-    return;
-  }
-  for (const auto& [key, value] : result.items())
-    fmt::print("{:<18} {}\n", key, value.is_number_float() ? fmt::format("{:.4g}", value.get<double>()) : value.dump());
-}
 
 void run_model(const Arguments& a) {
   const auto device = make_device(a.device, a.exact);
@@ -75,40 +77,40 @@ void run_model(const Arguments& a) {
     result["device_reserved_mb"] = r.device_reserved_mb;
     if (!r.graph_failure.empty()) result["graph_failure"] = r.graph_failure;
   }
-  print(result, a.json);
+  print_figures(result, a.json);
 }
 
 void run_labels(const Arguments& a) {
   const BenchLabels r = bench_labels({.repeats = a.repeats, .masks = a.masks});
-  print({{"ms", r.ms},
-         {"ms_min", r.ms_min},
-         {"find_ms", r.find_ms},
-         {"contours_ms", r.contours_ms},
-         {"rays_ms", r.rays_ms},
-         {"dense_ms", r.dense_ms},
-         {"objects", r.objects},
-         {"positives", r.positives},
-         {"contour_points", r.contour_points},
-         {"locations", r.locations},
-         {"ray_sum", r.ray_sum}},
-        a.json);
+  print_figures({{"ms", r.ms},
+                 {"ms_min", r.ms_min},
+                 {"find_ms", r.find_ms},
+                 {"contours_ms", r.contours_ms},
+                 {"rays_ms", r.rays_ms},
+                 {"dense_ms", r.dense_ms},
+                 {"objects", r.objects},
+                 {"positives", r.positives},
+                 {"contour_points", r.contour_points},
+                 {"locations", r.locations},
+                 {"ray_sum", r.ray_sum}},
+                a.json);
 }
 
 void run_peak(const Arguments& a) {
   const auto device = make_device(a.device);
-  print(peaks_json(measure_peaks(*device, a.options.seconds)), a.json);
+  print_figures(peaks_json(measure_peaks(*device, a.options.seconds)), a.json);
 }
 
 void run_coco_eval(const CocoEvalBenchOptions& options, bool json) {
   const CocoEvalBench r = bench_coco_eval(options);
-  print({{"images", options.images},
-         {"detections", options.detections},
-         {"ms", r.total_ms},
-         {"read_ms", r.read_ms},
-         {"evaluate_ms", r.evaluate_ms},
-         {"peak_rss_mb", r.peak_rss_mb},
-         {"stats", r.stats}},
-        json);
+  print_figures({{"images", options.images},
+                 {"detections", options.detections},
+                 {"ms", r.total_ms},
+                 {"read_ms", r.read_ms},
+                 {"evaluate_ms", r.evaluate_ms},
+                 {"peak_rss_mb", r.peak_rss_mb},
+                 {"stats", r.stats}},
+                json);
 }
 
 void add_coco_eval(CLI::App& bench) {
@@ -140,21 +142,21 @@ void add_coco_eval(CLI::App& bench) {
 
 void run_loader(const LoaderBenchOptions& options, bool json) {
   const LoaderBench r = bench_loader(options);
-  print({{"ms", r.ms},
-         {"ms_min", r.ms_min},
-         {"images_per_s_per_core", r.images_per_s_per_core},
-         {"images_per_s", r.images_per_s},
-         {"workers", options.workers},
-         {"decode_ms", r.stages.decode},
-         {"masks_ms", r.stages.masks},
-         {"resize_normalise_ms", r.stages.image},
-         {"targets_ms", r.stages.targets},
-         {"collate_ms", r.stages.collate},
-         {"pictures", r.pictures},
-         {"objects", r.objects},
-         {"megapixels", r.megapixels},
-         {"file_kb", r.file_kb}},
-        json);
+  print_figures({{"ms", r.ms},
+                 {"ms_min", r.ms_min},
+                 {"images_per_s_per_core", r.images_per_s_per_core},
+                 {"images_per_s", r.images_per_s},
+                 {"workers", options.workers},
+                 {"decode_ms", r.stages.decode},
+                 {"masks_ms", r.stages.masks},
+                 {"resize_normalise_ms", r.stages.image},
+                 {"targets_ms", r.stages.targets},
+                 {"collate_ms", r.stages.collate},
+                 {"pictures", r.pictures},
+                 {"objects", r.objects},
+                 {"megapixels", r.megapixels},
+                 {"file_kb", r.file_kb}},
+                json);
 }
 
 void add_loader(CLI::App& bench) {
@@ -249,7 +251,7 @@ void add_overhead(CLI::App& bench) {
   command->callback([a] {
     const auto device = make_device(a->device);
     const OverheadBench r = bench_overhead(*device);
-    print({{"no_tape_ns", r.no_tape_ns}, {"tape_ns", r.tape_ns}}, a->json);
+    print_figures({{"no_tape_ns", r.no_tape_ns}, {"tape_ns", r.tape_ns}}, a->json);
   });
 }
 
@@ -344,6 +346,7 @@ void add_bench_command(CLI::App& app) {
       run_model(*a);
     });
   }
+  add_siammask_bench(*bench);
   CLI::App* labels =
       common(bench->add_subcommand("labels", "ray labels of one 800x1333 picture with 7 objects, one thread"));
   labels->add_option("--repeats", a->repeats, "pictures timed")->check(CLI::Range(1, 100000));

@@ -9,6 +9,7 @@
 #include "cli/profile.h"
 #include "cli/report.h"
 #include "cli/synth.h"
+#include "cli/track.h"
 #include "cli/train.h"
 
 namespace az::cli {
@@ -17,6 +18,7 @@ void add_commands(CLI::App& app) {
   add_train_command(app);
   add_eval_command(app);
   add_predict_command(app);
+  add_track_command(app);
   add_checkpoint_commands(app);
   add_metrics_command(app);
   add_convert_command(app);

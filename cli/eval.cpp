@@ -6,7 +6,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/eval_tracking.h"
 #include "cli/polarmask.h"
+#include "cli/siammask.h"
 #include "eval/polarmask_run.h"
 #include "eval/ray_ceiling.h"
 #include "tensor/error.h"
@@ -21,6 +23,7 @@ using Json = nlohmann::ordered_json;
 struct Arguments : ConfigArguments {
   std::string out, show, results;
   std::vector<std::string> weights;
+  TrackEvalOptions tracking;
   double show_score = 0.3;
   bool json = false, on_train = false, no_ceiling = false;
 };
@@ -42,7 +45,7 @@ Json run_json(const eval::PolarRun& run, const std::string& weights) {
   return json;
 }
 
-void run(const Arguments& a) {
+void run_polarmask(const Arguments& a) {
   const auto device = make_device(a);
   LoadedConfig loaded = load_config(a.config, a.overrides);
   models::PolarMaskConfig& config = loaded.polarmask;
@@ -85,6 +88,27 @@ void run(const Arguments& a) {
   if (a.json) fmt::print("{}\n", out.dump());
 }
 
+void run(Arguments& a) {
+  const std::string system = config_system(a.config, a.overrides);
+  if (system == "siammask") {
+    a.tracking.weights = a.weights;
+    a.tracking.out = a.out;
+    a.tracking.results = a.results;
+    a.tracking.json = a.json;
+    return eval_tracker(a, a.tracking);
+  }
+  AZ_CHECK(system == "polarmask", "{}: system '{}', want polarmask or siammask", a.config, system);
+  run_polarmask(a);
+}
+
+void add_tracking_options(CLI::App& command, TrackEvalOptions& o) {
+  command.add_option("--data", o.data, "tracker: VOT folder or JSON, OTB folder, DAVIS or YouTube-VOS folder");
+  command.add_option("--dset", o.dset,
+                     "tracker: VOT2016, VOT2018, OTB, DAVIS2016, DAVIS2017 or YouTube-VOS; else by what --data holds");
+  command.add_option("--list", o.list, "tracker: file with the names of a segmentation set's videos");
+  command.add_option("--interval", o.interval, "tracker: of EAO, LOW,HIGH in frames or a VOT set's name");
+}
+
 }  // namespace
 
 void add_eval_command(CLI::App& app) {
@@ -94,7 +118,9 @@ void add_eval_command(CLI::App& app) {
   command->add_option("--weights", a->weights, "weights files, run folders or globs; the best of several is named")
       ->required();
   command->add_option("--out", a->out, "JSON file with all figures");
-  command->add_option("--results", a->results, "COCO result file with the masks (of the last weights)");
+  command->add_option("--results", a->results,
+                      "COCO result file with the masks (of the last weights); tracker: folder for result files");
+  add_tracking_options(*command, a->tracking);
   command->add_option("--show", a->show, "folder for pictures of truth beside predictions");
   command->add_option("--show-score", a->show_score, "detections below it are not drawn");
   command->add_flag("--train", a->on_train, "on the training part");

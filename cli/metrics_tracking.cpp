@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/tracking.h"
+#include "data/otb.h"
 #include "eval/chart.h"
 #include "eval/otb.h"
 #include "eval/vot.h"
@@ -28,42 +30,6 @@ struct VotArguments {
   bool sequences = false, attributes = false, json = false;
   int threads = 0;
 };
-
-/// "100,356", a data set's name, or empty: what the set's path names, else VOT2018's.
-eval::VotInterval parse_interval(const std::string& text, const std::string& set) {
-  if (text.empty()) {
-    for (const char* name : {"VOT2016", "VOT2017", "VOT2018", "VOT2019"})
-      if (fs::absolute(set).string().find(name) != std::string::npos) return eval::vot_interval(name);
-    return eval::vot_interval("VOT2018");
-  }
-  if (text.find(',') == std::string::npos) return eval::vot_interval(text);
-  eval::VotInterval interval;
-  char rest = 0;
-  AZ_CHECK(std::sscanf(text.c_str(), "%d,%d%c", &interval.low, &interval.high, &rest) == 2 && interval.low >= 1 &&
-               interval.low < interval.high && interval.high <= 1000000,
-           "metrics vot: --interval is '{}', want LOW,HIGH in frames with 1 <= LOW < HIGH, or a data set's name", text);
-  return interval;
-}
-
-nlohmann::ordered_json number(double value) {
-  return std::isnan(value) ? nlohmann::ordered_json() : nlohmann::ordered_json(value);
-}
-
-nlohmann::ordered_json to_json(const eval::VotScores& s) {
-  nlohmann::ordered_json json = {{"tracker", s.tracker},
-                                 {"accuracy", number(s.accuracy)},
-                                 {"robustness", number(s.robustness)},
-                                 {"lost_number", s.lost_number},
-                                 {"EAO", number(s.eao)},
-                                 {"interval", {s.interval.low, s.interval.high}},
-                                 {"bounds", "width,height for accuracy; width-1,height-1 for EAO"},
-                                 {"repetitions", s.repetitions}};
-  for (const auto& [name, eao] : s.attributes) json["EAO_of"][name] = number(eao);
-  for (const auto& q : s.sequences)
-    json["sequences"].push_back({{"name", q.name}, {"accuracy", number(q.accuracy)}, {"lost_number", q.lost_number}});
-  for (const float e : s.expected_overlap) json["expected_overlap"].push_back(number(static_cast<double>(e)));
-  return json;
-}
 
 std::string attribute_table(const std::vector<eval::VotScores>& scores) {
   std::string text = fmt::format("\nEAO of the frames marked\n{:<16}", "tracker");
@@ -109,7 +75,7 @@ void run_vot(const VotArguments& a) {
   if (!a.picture.empty()) write_file(a.picture, curve_picture(scores));
   if (a.json) {
     nlohmann::ordered_json all = nlohmann::ordered_json::array();
-    for (const eval::VotScores& s : scores) all.push_back(to_json(s));
+    for (const eval::VotScores& s : scores) all.push_back(vot_json(s));
     fmt::print("{}\n", all.dump());
     return;
   }
@@ -124,44 +90,21 @@ struct OtbArguments {
 
 /// Every folder of SET with a groundtruth_rect.txt, or SET itself, against RESULTS/NAME.txt.
 eval::OtbScores score_otb(const OtbArguments& a) {
-  std::vector<fs::path> folders;
-  AZ_CHECK(fs::is_directory(a.set), "{}: is no folder of OTB sequences", a.set);
-  if (fs::is_regular_file(fs::path(a.set) / "groundtruth_rect.txt")) folders.push_back(a.set);
-  for (const auto& entry : fs::directory_iterator(a.set))
-    if (fs::is_regular_file(entry.path() / "groundtruth_rect.txt")) folders.push_back(entry.path());
-  AZ_CHECK(!folders.empty(), "{}: neither it nor a folder in it has a groundtruth_rect.txt", a.set);
-  std::ranges::sort(folders);
   std::vector<eval::OtbSequenceScores> sequences;
-  for (const fs::path& folder : folders) {
-    const std::string name = fs::weakly_canonical(folder).filename().string();
-    const fs::path result = fs::is_directory(a.results) ? fs::path(a.results) / (name + ".txt") : fs::path(a.results);
-    AZ_CHECK(fs::is_regular_file(result), "{}: is missing, the result of the sequence {}", result.string(), name);
-    sequences.push_back(
-        {name, eval::otb_curves(data::read_boxes(folder / "groundtruth_rect.txt"), data::read_boxes(result))});
+  for (const data::OtbSequence& s : data::read_otb(a.set)) {
+    const fs::path result = fs::is_directory(a.results) ? fs::path(a.results) / (s.name + ".txt") : fs::path(a.results);
+    AZ_CHECK(fs::is_regular_file(result), "{}: is missing, the result of the sequence {}", result.string(), s.name);
+    sequences.push_back({s.name, eval::otb_curves(s.truth, data::read_boxes(result))});
   }
   return eval::otb_scores(std::move(sequences));
 }
 
 void run_otb(const OtbArguments& a) {
   const eval::OtbScores scores = score_otb(a);
-  if (a.json) {
-    nlohmann::ordered_json json = {{"success_auc", scores.success_auc},
-                                   {"precision_20px", scores.precision},
-                                   {"normalised_precision_0.2", scores.normalised}};
-    for (const auto& s : scores.sequences)
-      json["sequences"].push_back({{"name", s.name},
-                                   {"success_auc", s.success_auc()},
-                                   {"success", s.curves.success},
-                                   {"precision", s.curves.precision},
-                                   {"normalised_precision", s.curves.normalised}});
-    fmt::print("{}\n", json.dump());
-    return;
-  }
-  fmt::print("{:<20} {:>8} {:>10} {:>10}\n", "sequence", "success", "precision", "normalised");
-  for (const auto& s : scores.sequences)
-    fmt::print("{:<20} {:>8.3f} {:>10.3f} {:>10.3f}\n", s.name, s.success_auc(), s.curves.precision[eval::kOtbDistance],
-               s.curves.normalised[eval::kOtbNormDistance]);
-  fmt::print("{:<20} {:>8.3f} {:>10.3f} {:>10.3f}\n", "mean", scores.success_auc, scores.precision, scores.normalised);
+  if (a.json)
+    fmt::print("{}\n", otb_json(scores).dump());
+  else
+    fmt::print("{}", otb_table(scores));
 }
 
 }  // namespace

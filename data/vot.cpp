@@ -110,6 +110,10 @@ VotSequence read_sequence(const fs::path& root, const std::string& name) {
 
 VotSet read_folder(const fs::path& root) {
   const fs::path list = root / "list.txt";
+  if (!fs::exists(list) && fs::is_regular_file(root / "groundtruth.txt")) {  // a sequence's own folder
+    const fs::path own = fs::canonical(root);
+    return {own.parent_path(), {read_sequence(own.parent_path(), own.filename().string())}};
+  }
   AZ_CHECK(fs::is_regular_file(list), "{}: has no list.txt with the sequences' names, one a line", root.string());
   VotSet set{root, {}};
   std::set<std::string> names;

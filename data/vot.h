@@ -35,7 +35,8 @@ struct VotSet {
   std::vector<VotSequence> sequences;  ///< by name
 };
 
-/// Reads a folder with list.txt, or a JSON file (its frames are then relative to its folder).
+/// Reads a folder with list.txt, the folder of a single sequence, or a JSON file (its frames are then relative to its
+/// folder).
 /// A folder's frames are SEQ/00000001.jpg… or SEQ/color/00000001.jpg…; the picture size is that of the first frame.
 /// Errors: `FILE: what is wrong, in line N`, a sequence that the list names and the folder lacks, a sequence whose
 /// frames and annotations differ in number.

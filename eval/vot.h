@@ -47,8 +47,34 @@ struct VotScores {
 /// Scores a tracker's runs. Error: a sequence whose picture size is unknown, results of another set.
 VotScores evaluate_vot(const data::VotSet& set, const data::VotResults& results, const VotOptions& options);
 
+/// Whether a's EAO is higher than b's; where either has none or they are equal: fewer losses, then more accuracy.
+bool vot_better(const VotScores& a, const VotScores& b);
+
 /// A table of trackers, best EAO first; with `per_sequence` also accuracy and losses of each sequence.
 std::string vot_table(std::vector<VotScores> scores, bool per_sequence);
+
+/// One supervised run (section 3) frame by frame: what is to be done with frame(), then what came of it.
+class SupervisedRun {
+ public:
+  enum class Todo : uint8_t { skip, start, track };
+  /// The sequence stays. Error: its picture size is unknown.
+  explicit SupervisedRun(const data::VotSequence& sequence);
+
+  size_t frame() const { return lines_.size(); }
+  Todo todo() const;
+  cpu::Region truth() const;  ///< of the frame, as corners
+  void skipped();
+  void started();
+  void tracked(cpu::Region region);  ///< decides whether the object was lost
+  /// One line a frame: 1, 2, 0 or the region.
+  const std::vector<cpu::Region>& lines() const { return lines_; }
+
+ private:
+  const std::vector<cpu::Region>* truth_;
+  cpu::RegionBounds bounds_;
+  size_t next_ = 0;  // the frame of the next start, or the last one's
+  std::vector<cpu::Region> lines_;
+};
 
 /// One supervised run (section 3): starts the tracker, and starts it anew five frames after it has lost the object.
 /// `start(frame, truth)` gets the annotation as corners, `track(frame)` returns the region.

@@ -74,6 +74,11 @@ void SiamTracker::start(size_t index, const data::Image& frame, const cpu::Initi
   lane.tracked = false;
 }
 
+void SiamTracker::reset() {
+  for (const auto& lane : lanes_) lane->running = false;
+  width_ = height_ = 0;
+}
+
 void SiamTracker::stop(size_t lane) { lanes_.at(lane)->running = false; }
 bool SiamTracker::running(size_t lane) const { return lanes_.at(lane)->running; }
 

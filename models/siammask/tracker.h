@@ -58,6 +58,8 @@ class SiamTracker {
   /// Begins, or begins anew, with what the box holds. The first start of all gives the frames' size.
   /// Errors: a box that is not finite, without area or outside the frame; a frame of another size.
   void start(size_t lane, const data::Image& frame, const cpu::InitialBox& box);
+  /// Stops every lane; the next start gives the frames' size anew.
+  void reset();
   /// The lane tracks nothing until it is started again.
   void stop(size_t lane);
   bool running(size_t lane) const;

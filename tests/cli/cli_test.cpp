@@ -74,6 +74,7 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "train",
                                              "eval",
                                              "predict",
+                                             "track",
                                              "import",
                                              "export",
                                              "metrics",

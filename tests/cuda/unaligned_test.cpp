@@ -74,7 +74,7 @@ TEST_CASE("backward kernels take gradients from any address") {
     });
     const math::WindowShape window{1, 3, 4, channels, 1, 2, 2};
     check(values(4 * channels, 7), {}, small, [&](const float* dy, const float*, float* dx) {
-      cuda::windows_backward(stream, dy, {.top = 1, .left = 2}, dx, window);
+      cuda::windows_backward(stream, dy, math::WindowPlaces{.offset = 1, .left = 1}, dx, window);
     });
     const int64_t joined = 2 * (channels + 5);
     check(values(joined, 6), {}, joined, [&](const float* from, const float*, float* to_levels) {

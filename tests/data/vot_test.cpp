@@ -114,3 +114,16 @@ TEST_CASE("broken sets and results are told what is wrong, and where") {
 }
 
 }  // namespace az::data
+
+TEST_CASE("the folder of one sequence is a set of one") {
+  const test::TemporaryFolder folder;
+  std::filesystem::create_directories(folder.path() / "bag" / "color");
+  data::write_png(folder.path() / "bag" / "color" / "00000001.png", data::Image(20, 10));
+  data::write_jpeg(folder.path() / "bag" / "color" / "00000001.jpg", data::Image(20, 10));
+  write_file(folder.path() / "bag" / "groundtruth.txt", "1,2,3,4\n");
+  const data::VotSet set = data::read_vot(folder.path() / "bag");
+  REQUIRE(set.sequences.size() == 1);
+  CHECK(set.sequences[0].name == "bag");
+  CHECK(set.sequences[0].width == 20);
+  CHECK(std::filesystem::exists(set.root / set.sequences[0].images.at(0)));
+}

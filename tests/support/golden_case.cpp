@@ -136,7 +136,8 @@ void Case::check_samples(const std::string& name, std::span<const double> own) {
   double sum = 0, squares = 0;
   for (const double v : own) sum += v, squares += v * v;
   const auto [low, high] = std::ranges::minmax(own);
-  const std::vector<double> stats = {sum / static_cast<double>(own.size()), magnitude(Scale::std, own), low, high, std::sqrt(squares)};
+  const std::vector<double> stats = {sum / static_cast<double>(own.size()), magnitude(Scale::std, own), low, high,
+                                     std::sqrt(squares)};
   check(name + ".stats",
         std::span<const double>(stats).first(std::min(stats.size(), tensor(name + ".stats").values.size())),
         tensor(name + ".stats").shape);

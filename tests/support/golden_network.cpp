@@ -1,18 +1,11 @@
 #include "tests/support/golden_network.h"
 
+#include "nn/reference_fill.h"
 #include "tensor/layout.h"
 
 namespace az::golden {
 
-void fill_network(nn::Module& network, uint64_t seed) {
-  for (const nn::Entry& e : nn::entries(network)) {
-    if (e.tensor->dtype() != DType::f32) continue;
-    const bool conv = e.tensor->rank() == 4;
-    const Shape shape = conv ? ohwi_to_oihw(*e.tensor).shape() : e.tensor->shape();
-    const Tensor value = Tensor::from(fill(e.name, shape.dims(), seed), shape, e.tensor->device());
-    e.tensor->copy_from(conv ? oihw_to_ohwi(value) : value);
-  }
-}
+void fill_network(nn::Module& network, uint64_t seed) { nn::reference_fill(network, seed); }
 
 Tensor fill_maps(std::string_view name, const std::vector<int64_t>& nchw, uint64_t seed, double offset, double scale,
                  Device& device) {

@@ -1,0 +1,87 @@
+#include "cli/bench_siammask_inference.h"
+
+#include <functional>
+
+#include "autograd/node.h"
+#include "cli/timing.h"
+#include "models/siammask/tracker.h"
+#include "nn/reference_fill.h"
+#include "ops/cast.h"
+#include "tensor/rng.h"
+
+namespace az::cli {
+namespace {
+
+/// Numbers from 0 to 255.
+Tensor random_crop(int64_t n, int64_t side, DType activations, Device& device) {
+  Rng rng(1, Purpose::test);
+  std::vector<float> values(static_cast<size_t>(n * side * side * 3));
+  for (float& v : values) v = static_cast<float>(rng.uniform(0, 255));
+  const Tensor crop = Tensor::from(values, {n, side, side, 3}, device);
+  return activations == DType::f32 ? crop : ops::cast(crop, activations);
+}
+
+/// The peer's network and work.
+void time_search(const SiamMaskInferenceOptions& o, Device& device, SiamMaskInferenceBench& result) {
+  models::SiamMask network(nn::Builder{device, 0}, {.backbone = {}, .refine = false});
+  network.set_training(false);
+  const Tensor exemplar = random_crop(1, 127, o.activations, device);
+  const Tensor search = random_crop(o.batch, 255, o.activations, device);
+  const models::SiamTemplate kernels = network.make_template(exemplar);
+  ops::StepRunner runner(device, o.graphs);
+  const auto step = [&] { runner.run(/*key=*/1, [&] { network.masks(network.search(search, kernels)); }); };
+  const double before = device.flops();
+  step();
+  result.gflops = (device.flops() - before) / 1e9;
+  const auto times = time_runs(device, step, o.seconds);
+  result.runs = static_cast<int64_t>(times.size());
+  result.ms = times[times.size() / 2];
+  result.ms_min = times[0];
+  result.graphs = runner.graphs();
+  result.graph_failure = runner.failure();
+  result.peak_rss_mb = peak_rss_mb();
+}
+
+data::Image noise(int width, int height) {
+  Rng rng(2, Purpose::test);
+  data::Image image(width, height);
+  for (uint8_t& p : image.pixels) p = static_cast<uint8_t>(rng.integer(0, 256));
+  return image;
+}
+
+/// The sharp tracker on frames of 640 x 480.
+void time_tracker(const SiamMaskInferenceOptions& o, Device& device, SiamMaskInferenceBench& result) {
+  models::SiamMask network(nn::Builder{device, 0}, {});
+  nn::reference_fill(network, 0);  // fresh weights overflow on pixels of 0 to 255
+  network.set_training(false);
+  const data::Image frame = noise(640, 480);
+  models::SiamStepOptions how;
+  how.activations = o.activations;
+  how.graphs = o.graphs;
+  models::SiamTracker tracker(network, std::vector<models::SiamTrackOptions>(static_cast<size_t>(o.batch)), device,
+                              how);
+  const cpu::InitialBox box{320, 240, 90, 70};
+  const auto start = [&] {
+    for (size_t lane = 0; lane < tracker.lanes(); ++lane) tracker.start(lane, frame, box);
+  };
+  const auto median = [&](const std::function<void()>& work) {
+    const auto times = time_runs(device, work, o.seconds);
+    return times[times.size() / 2];
+  };
+  result.template_ms = median(start) / static_cast<double>(o.batch);
+  start();
+  result.frame_ms = median([&] { tracker.track(frame); });
+  result.sharp_ms = median([&] { tracker.step().run(); });
+}
+
+}  // namespace
+
+SiamMaskInferenceBench bench_siammask_inference(const SiamMaskInferenceOptions& options, Device& device) {
+  const autograd::NoGrad off;
+  SiamMaskInferenceBench result;
+  time_search(options, device, result);
+  time_tracker(options, device, result);
+  return result;
+}
+
+}  // namespace az::cli
