@@ -95,6 +95,7 @@ TEST_CASE("every command explains itself and ends with 0") {
                                              "convert crop511",
                                              "convert vot2json",
                                              "bench polarmask-r50",
+                                             "bench siammask-r50",
                                              "bench labels",
                                              "bench peak",
                                              "bench kernels",

@@ -168,10 +168,26 @@ SiamTargets make_targets(Case& c, Device& device) {
   return targets;
 }
 
-void check_gradients(Case& c, models::SiamMask& network) {
+/// Parameters below the heads of the base variant. Samples of their gradients turn on activations nearer to zero than
+/// f32 sums tell: PyTorch in f64 and in f32 on this machine, and ours in double, all miss some of the stored ones
+/// (docs/numerics.md). Their norms are held to the case, their samples to come.
+bool turns_on_signs(const std::string& name) {
+  return name.starts_with("features.features.") ||
+         (name.starts_with("features.downsample.") && name.ends_with(".weight"));
+}
+
+void check_gradient(Case& c, const std::string& name, const std::vector<float>& own, bool base) {
+  if (!base || !turns_on_signs(name)) return c.check_samples("grad." + name, own);
+  double squares = 0;
+  for (const float v : own) squares += static_cast<double>(v) * static_cast<double>(v);
+  c.check("grad." + name + ".stats", std::vector<double>{0, 0, 0, 0, std::sqrt(squares)}, {5});
+  c.mark_checked("grad." + name + ".value");
+}
+
+void check_gradients(Case& c, models::SiamMask& network, bool base) {
   for (const auto& [name, shape] : c.json().at("grad_shapes").items())
     for (const nn::Entry& e : nn::entries(network))
-      if (e.name == name) c.check_samples("grad." + name, gradient_of(*e.tensor));
+      if (e.name == name) check_gradient(c, name, gradient_of(*e.tensor), base);
   for (const json& name : c.json().at("no_grad"))
     for (const nn::Entry& e : nn::entries(network))
       if (e.name == name && autograd::grad(*e.tensor).defined()) c.report().fail(e.name + ": has a gradient");
@@ -202,8 +218,7 @@ void run_train(const std::filesystem::path& file, Report& report) {
   Case c(file, report);
   const json& weights = c.json().at("loss_weights");
   const bool sharp = c.json().at("net").at("refine").get<bool>();
-  if (!sharp) throw Pending("the base variant's gradients near activations of zero");
-  for (Device* device : test::devices()) {
+  for (Device* device : sharp ? test::devices() : test::exact_devices()) {
     const auto network = make_network(c.json().at("net"), *device);
     prepare(*network, c.json());
     const json& inputs = c.json().at("inputs");
@@ -220,9 +235,10 @@ void run_train(const std::filesystem::path& file, Report& report) {
     const auto accuracy = models::siam_mask_accuracy(logits, targets, !sharp);
     c.check("accuracy", std::vector{accuracy.mean_iou, accuracy.above_50, accuracy.above_70}, {3});
     autograd::backward(losses.total);
-    check_gradients(c, *network);
+    check_gradients(c, *network, !sharp);
   }
   c.finish();
+  if (!sharp && report.ok()) throw Pending("samples of gradients that turn on activations of zero; the rest agrees");
 }
 
 }  // namespace az::golden::siammask
