@@ -1,3 +1,4 @@
+// long because every bench subcommand is declared here
 #include "cli/bench.h"
 
 #include <fmt/format.h>

@@ -159,7 +159,10 @@ class Evaluation {
   }
 
   Scored score_vos(models::SiamMask& network, const std::string& name, eval::TrackTime& time) {
-    eval::VosOptions options{.protocol = protocol_of(options_), .track = track_, .step = how_, .out = {}};
+    eval::VosOptions options;
+    options.protocol = protocol_of(options_);
+    options.track = track_;
+    options.step = how_;
     if (!options_.results.empty()) options.out = fs::path(options_.results) / name;
     const eval::VosScores scores = eval::track_vos(network, vos_, device_, options, time, print_progress());
     Scored s;

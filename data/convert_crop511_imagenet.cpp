@@ -3,6 +3,7 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <pugixml.hpp>
 #include <set>
 
 #include "data/convert.h"
@@ -60,7 +61,8 @@ VidFrame read_vid_frame(const fs::path& file, int64_t& skipped) {
   const auto [end, error] = std::from_chars(stem.data(), stem.data() + stem.size(), frame.number);
   AZ_CHECK(error == std::errc() && end == stem.data() + stem.size() && frame.number >= 0,
            "{}: the file's name should be the number of a frame", file.string());
-  const pugi::xml_document document = read_voc_xml(file);
+  pugi::xml_document document;
+  read_voc_xml(file, document);
   int number = 0;
   for (const pugi::xml_node& object : document.child("annotation").children("object")) {
     const std::string where = fmt::format("{}: object {}", file.string(), ++number);
@@ -137,7 +139,8 @@ std::vector<VidVideo> videos_of(const Subset& subset) {
 CropFragment crop_picture(const Subset& subset, const fs::path& file, CropWriter& writer) {
   CropFragment fragment;
   fragment.video = subset.name + "/" + file.stem().string();
-  const pugi::xml_document document = read_voc_xml(file);
+  pugi::xml_document document;
+  read_voc_xml(file, document);
   std::vector<CropTarget> targets;
   int64_t track = 0;
   for (const pugi::xml_node& object : document.child("annotation").children("object")) {

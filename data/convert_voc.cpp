@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <pugixml.hpp>
 #include <sstream>
 
 #include "data/image.h"
@@ -94,7 +95,8 @@ class VocConverter {
 
   void add(const std::filesystem::path& file) {
     const std::string name = file.string();
-    const pugi::xml_document document = read_voc_xml(file);
+    pugi::xml_document document;
+    read_voc_xml(file, document);
     const pugi::xml_node root = document.child("annotation");
     std::string picture = root.child_value("filename");
     if (picture.empty()) picture = file.stem().string() + ".jpg";

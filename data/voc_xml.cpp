@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <pugixml.hpp>
 
 #include "tensor/error.h"
 #include "tensor/file.h"
@@ -9,13 +10,11 @@
 
 namespace az::data {
 
-pugi::xml_document read_voc_xml(const std::filesystem::path& file) {
+void read_voc_xml(const std::filesystem::path& file, pugi::xml_document& document) {
   const std::string text = read_file(file);
-  pugi::xml_document document;
   const pugi::xml_parse_result parsed = document.load_buffer(text.data(), text.size());
   AZ_CHECK(parsed, "{}: {}, at byte {}", file.string(), parsed.description(), parsed.offset);
   AZ_CHECK(document.child("annotation"), "{}: has no <annotation> (not a VOC file?)", file.string());
-  return document;
 }
 
 double xml_number(const pugi::xml_node& parent, const char* key, const std::string& where) {

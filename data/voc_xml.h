@@ -1,14 +1,18 @@
-// XML annotations of Pascal VOC's kind, which ImageNet's are too. For the readers only: it includes the parser.
+// XML annotations of Pascal VOC's kind, which ImageNet's are too. For the readers only, which include the parser.
 #pragma once
 
 #include <filesystem>
-#include <pugixml.hpp>
 #include <string>
+
+namespace pugi {
+class xml_document;
+class xml_node;
+}  // namespace pugi
 
 namespace az::data {
 
 /// Parses a file. Error: `FILE: what is wrong, at byte N`, or no <annotation> in it.
-pugi::xml_document read_voc_xml(const std::filesystem::path& file);
+void read_voc_xml(const std::filesystem::path& file, pugi::xml_document& document);
 /// The finite number of a child. Error: `WHERE: has no KEY`, or what it holds instead.
 double xml_number(const pugi::xml_node& parent, const char* key, const std::string& where);
 /// xmin, ymin, xmax, ymax of an object's bndbox, as they stand. Error: one is missing or no number.

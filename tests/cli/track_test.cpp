@@ -49,6 +49,17 @@ struct Scene {
     o.refine = false;
     models::SiamMask network(nn::Builder{cpu(), 1}, o);
     nn::reference_fill(network, 0);
+    for (const nn::Entry& e : nn::entries(network)) {
+      // Outputs as small as a trained network's.
+      const float factor = e.name == "features.features.conv1.weight"   ? 0.01F
+                           : e.name.starts_with("rpn_model.cls.head.3") ? 0.05F
+                           : e.name.starts_with("rpn_model.loc.head.3") ? 0.002F
+                                                                        : 1;
+      if (factor == 1) continue;
+      auto values = e.tensor->to_vector<float>();
+      for (float& v : values) v *= factor;
+      e.tensor->copy_from(Tensor::from(values, e.tensor->shape(), cpu()));
+    }
     write_safetensors(weights, nn::state_dict(network), {});
     const data::VotSet read = data::read_vot(set);
     const auto& images = read.sequences.at(0).images;
@@ -144,13 +155,13 @@ TEST_CASE("eval scores checkpoints on a VOT set, writes results that metrics rea
                           quoted(s.weights), quoted(second), quoted(s.set), quoted(results)));
   CAPTURE(r.output);
   REQUIRE(r.status == 0);
-  const auto json = nlohmann::json::parse(r.output.substr(r.output.rfind("{\"weights\"")));
+  const auto json = nlohmann::json::parse(r.output.substr(r.output.find("{\"weights\"")));
   CHECK(json.at("all").size() == 2);
   CHECK(json.at("interval") == nlohmann::json{2, 10});
   const ShellResult scored =
       azimuth(fmt::format("metrics vot {} {} --interval 2,10 --json", quoted(s.set), quoted(results / "w")));
   REQUIRE(scored.status == 0);
-  const auto again = nlohmann::json::parse(scored.output.substr(scored.output.rfind("[{")));
+  const auto again = nlohmann::json::parse(scored.output.substr(scored.output.find("[{")));
   CHECK(again.at(0).at("lost_number") == json.at("lost_number"));
   write_file(s.set / "list.txt", read_file(s.set / "list.txt") + "missing\n");
   const ShellResult missing =

@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "data/image.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
 #include "tests/support/temporary.h"
@@ -113,17 +114,17 @@ TEST_CASE("broken sets and results are told what is wrong, and where") {
         }).ends_with("boxes.txt: line 1: want the four numbers x, y, w, h"));
 }
 
-}  // namespace az::data
-
 TEST_CASE("the folder of one sequence is a set of one") {
   const test::TemporaryFolder folder;
-  std::filesystem::create_directories(folder.path() / "bag" / "color");
-  data::write_png(folder.path() / "bag" / "color" / "00000001.png", data::Image(20, 10));
-  data::write_jpeg(folder.path() / "bag" / "color" / "00000001.jpg", data::Image(20, 10));
-  write_file(folder.path() / "bag" / "groundtruth.txt", "1,2,3,4\n");
-  const data::VotSet set = data::read_vot(folder.path() / "bag");
+  fs::create_directories(folder.path() / "bag" / "color");
+  write_png(folder.path() / "bag" / "color" / "00000001.png", Image(20, 10));
+  write_jpeg(folder.path() / "bag" / "color" / "00000001.jpg", Image(20, 10));
+  az::write_file(folder.path() / "bag" / "groundtruth.txt", "1,2,3,4\n");
+  const VotSet set = read_vot(folder.path() / "bag");
   REQUIRE(set.sequences.size() == 1);
   CHECK(set.sequences[0].name == "bag");
   CHECK(set.sequences[0].width == 20);
-  CHECK(std::filesystem::exists(set.root / set.sequences[0].images.at(0)));
+  CHECK(fs::exists(set.root / set.sequences[0].images.at(0)));
 }
+
+}  // namespace az::data

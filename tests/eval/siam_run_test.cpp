@@ -157,7 +157,9 @@ TEST_CASE("objects of a video are tracked from where they appear, and written un
   const auto net = network();
   eval::TrackTime time;
   const auto run = [&](eval::VosProtocol protocol, const char* out) {
-    eval::VosOptions o{.protocol = protocol, .track = {}, .step = {}, .out = folder.path() / out};
+    eval::VosOptions o;
+    o.protocol = protocol;
+    o.out = folder.path() / out;
     return eval::track_vos(*net, videos, test::cpu(), o, time);
   };
   const auto davis = run(eval::VosProtocol::davis2017, "davis");

@@ -24,6 +24,16 @@ TEST_CASE("file: bytes come back, and a rewrite leaves no other file") {
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
 
+TEST_CASE("file: many files are written first and put on the disk at once") {
+  const test::TemporaryFolder folder;
+  for (const char* name : {"a", "b"}) write_file(folder.path() / name, name, Flush::later);
+  flush_files(folder.path());
+  CHECK(read_file(folder.path() / "a") == "a");
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 2);
+  CHECK_THROWS_AS(flush_files(folder.path() / "none"), Error);
+  CHECK_THROWS_AS(flush_files(folder.path() / "a"), Error);  // no folder
+}
+
 TEST_CASE("file: errors name the file") {
   const test::TemporaryFolder folder;
   const std::string missing = folder.path() / "no" / "file";
