@@ -1,4 +1,3 @@
-// long because every bench subcommand is declared here
 #include "cli/bench.h"
 
 #include <fmt/format.h>

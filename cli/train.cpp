@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 
 #include "cli/polarmask.h"
 #include "cli/siammask.h"
 #include "tensor/error.h"
+#include "train/checkpoint.h"
 #include "train/polarmask_task.h"
 #include "train/siammask_task.h"
 
@@ -61,7 +63,8 @@ void run_siammask(const Arguments& a) {
                        train::siam_pair_options(config, /*validation=*/true));
 
   const auto network = make_network(config, *device);
-  const std::string start = a.init.empty() ? config.train.pretrained : a.init;
+  std::string start = a.init.empty() ? config.train.pretrained : a.init;
+  if (std::filesystem::is_directory(start)) start = train::find_weights(start).front().string();  // the stage before
   if (!start.empty()) load_weights(*network, read_weights(start, *device), start);
   train::SiamMaskTask task(*network, config, pairs, validation ? &*validation : nullptr, *device, dtype);
   train::TrainOptions options = options_of(a, loaded.text, config.train, task.total_steps());
@@ -119,7 +122,8 @@ void add_train_command(CLI::App& app) {
   add_config_options(*command, *a);
   command->add_option("--out", a->out, "the run's folder: checkpoints, metrics.jsonl, TensorBoard events")->required();
   command->add_option("--resume", a->resume, "auto: go on from the run's newest checkpoint, if there is one");
-  command->add_option("--init", a->init, "weights to start from: ours, .pth or safetensors");
+  command->add_option("--init", a->init,
+                      "weights to start from: ours, .pth or safetensors; siammask: or a run's folder");
   command->add_option("--max-steps", a->max_steps, "stop after this many steps of the schedule");
   command->add_option("--keep", a->keep, "newest checkpoints kept (train.keep)");
   command->add_flag("--host-targets", a->host_targets, "on a GPU: ray targets by the loader's threads, not the device");

@@ -1,6 +1,7 @@
 #include "models/siammask/losses.h"
 
 #include "autograd/node.h"
+#include "ops/cast.h"
 #include "ops/elementwise.h"
 #include "ops/resize.h"
 #include "ops/siam_loss.h"
@@ -13,11 +14,15 @@ namespace {
 constexpr int64_t kMaskSide = 127;
 constexpr int32_t kCellStride = 8, kPadding = 32;  // pixels of the search crop
 
+/// Activations of 16 bits never reach a loss.
+Tensor widened(const Tensor& x) { return is_half(x.dtype()) ? ops::cast(x, DType::f32) : x; }
+
 /// Masks and their targets, both [m, 127, 127, 1].
 struct MaskPair {
   Tensor logits, target;
 };
-MaskPair aligned(const Tensor& logits, const SiamTargets& targets, bool padded) {
+MaskPair aligned(const Tensor& narrow, const SiamTargets& targets, bool padded) {
+  const Tensor logits = widened(narrow);
   return {logits.dim(1) == kMaskSide ? logits : ops::resize_bilinear(logits, kMaskSide, kMaskSide, true),
           ops::windows(targets.masks, targets.cells, kMaskSide, kMaskSide,
                        {.stride = kCellStride, .offset = padded ? -kPadding : 0})};
@@ -58,8 +63,8 @@ SiamMaskAccuracy siam_mask_accuracy(const Tensor& logits, const SiamTargets& tar
 SiamLosses siam_losses(SiamMask& network, const SiamSearch& found, const SiamTargets& targets, SiamStage stage,
                        const SiamLossWeights& weights) {
   SiamLosses losses;
-  losses.classes = ops::anchor_class_loss(found.classes, targets.labels);
-  losses.boxes = ops::anchor_box_loss(found.boxes, targets.boxes, targets.box_weights);
+  losses.classes = ops::anchor_class_loss(widened(found.classes), targets.labels);
+  losses.boxes = ops::anchor_box_loss(widened(found.boxes), targets.boxes, targets.box_weights);
   losses.total = ops::add(ops::scale(losses.classes, weights.classes), ops::scale(losses.boxes, weights.boxes));
   if (!targets.cells.defined()) return losses;
   const bool sharp = stage == SiamStage::sharp;

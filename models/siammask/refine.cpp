@@ -2,6 +2,7 @@
 
 #include "autograd/node.h"
 #include "ops/bias.h"
+#include "ops/cast.h"
 #include "ops/elementwise.h"
 #include "ops/matmul.h"
 #include "ops/resize.h"
@@ -17,6 +18,9 @@ namespace {
 
 constexpr int64_t kSeed = 15, kSeedChannels = 32;  // the deconvolution's output
 constexpr int32_t kPadding = 4;                    // cells
+
+/// Its few channels are computed in f32 whatever the backbone's activations are.
+Tensor widened(const Tensor& x) { return is_half(x.dtype()) ? ops::cast(x, DType::f32) : x; }
 
 std::unique_ptr<Conv2d> make_conv(const Builder& b, const std::string& name, int64_t in, int64_t out) {
   return std::make_unique<Conv2d>(
@@ -64,9 +68,9 @@ Tensor SiamRefine::forward(const std::vector<Tensor>& early, const Tensor& corre
   const int64_t m = cells.dim(0), channels = correlation.dim(3);
   const int32_t pad = padded ? kPadding : 0;
   const auto around = [&](size_t level, int32_t stride, int64_t side) {
-    return ops::windows(early[level], cells, side, side, {.stride = stride, .offset = -pad * stride});
+    return widened(ops::windows(early[level], cells, side, side, {.stride = stride, .offset = -pad * stride}));
   };
-  const Tensor r = ops::reshape(ops::windows(correlation, cells, 1, 1), {m, channels});
+  const Tensor r = ops::reshape(widened(ops::windows(correlation, cells, 1, 1)), {m, channels});
   const Tensor seeds = ops::matmul(r, ops::reshape(deconv_weight_, {channels, kSeed * kSeed * kSeedChannels}));
   Tensor o = ops::add_bias(ops::reshape(seeds, {m, kSeed, kSeed, kSeedChannels}), deconv_bias_);
   o = ops::add(h2_->forward(o), v2_->forward(around(2, 1, 15)));

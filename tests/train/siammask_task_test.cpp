@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "autograd/node.h"
@@ -97,11 +98,12 @@ struct Training {
   data::SiamPairs pairs;
   train::SiamMaskTask task;
 
-  explicit Training(const std::vector<std::string>& overrides, Device& device = test::cpu())
+  explicit Training(const std::vector<std::string>& overrides, Device& device = test::cpu(),
+                    DType activations = DType::f32)
       : config(config_with(overrides)),
         network(nn::Builder{device, static_cast<uint64_t>(config.train.seed)}, config.model),
         pairs(train::siam_sets(config.data, false), train::siam_pair_options(config, false)),
-        task(network, config, pairs, &pairs, device) {}
+        task(network, config, pairs, &pairs, device, activations) {}
 
   train::TrainResult run(const fs::path& folder, int64_t max_steps = 0) {
     train::Optimizer optimizer({}, {});
@@ -320,5 +322,27 @@ TEST_CASE("a step on the CUDA device gives the CPU's losses") {
     const auto want = here.task.forward(), got = there.task.forward();
     for (size_t i = 0; i < want.terms.size(); ++i)
       CHECK(got.terms[i].second.item() == doctest::Approx(want.terms[i].second.item()).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("a step with activations of bf16 gives nearly the losses of f32, and finite gradients") {
+  for (const bool sharp : {false, true}) {
+    const std::vector<std::string> overrides = sharp ? kSharp : std::vector<std::string>{};
+    Training wide(overrides), narrow(overrides, test::cpu(), DType::bf16);
+    for (Training* t : {&wide, &narrow}) {
+      t->task.enter(0);
+      t->task.load(0);
+      t->task.set_training();
+    }
+    const auto want = wide.task.forward(), got = narrow.task.forward();
+    CHECK(got.total.dtype() == DType::f32);
+    CHECK(got.total.item() == doctest::Approx(want.total.item()).epsilon(0.05));
+    autograd::backward(got.total);
+    for (const nn::Entry& e : nn::entries(narrow.network)) {
+      const Tensor gradient = autograd::grad(*e.tensor);
+      if (!gradient.defined()) continue;
+      const auto values = gradient.to_vector<float>();
+      CHECK_MESSAGE(std::ranges::all_of(values, [](float v) { return std::isfinite(v); }), e.name);
+    }
   }
 }
