@@ -94,6 +94,7 @@ void run(Arguments& a) {
     a.tracking.weights = a.weights;
     a.tracking.out = a.out;
     a.tracking.results = a.results;
+    a.tracking.show = a.show;
     a.tracking.json = a.json;
     return eval_tracker(a, a.tracking);
   }
@@ -106,6 +107,8 @@ void add_tracking_options(CLI::App& command, TrackEvalOptions& o) {
   command.add_option("--dset", o.dset,
                      "tracker: VOT2016, VOT2018, OTB, DAVIS2016, DAVIS2017 or YouTube-VOS; else by what --data holds");
   command.add_option("--list", o.list, "tracker: file with the names of a segmentation set's videos");
+  command.add_flag("--first-box", o.first_box,
+                   "tracker, VOT set: also what the first box scores that stays where it is");
   command.add_option("--interval", o.interval, "tracker: of EAO, LOW,HIGH in frames or a VOT set's name");
 }
 
@@ -121,7 +124,8 @@ void add_eval_command(CLI::App& app) {
   command->add_option("--results", a->results,
                       "COCO result file with the masks (of the last weights); tracker: folder for result files");
   add_tracking_options(*command, a->tracking);
-  command->add_option("--show", a->show, "folder for pictures of truth beside predictions");
+  command->add_option("--show", a->show,
+                      "folder for pictures of truth beside predictions; tracker: some frames of a VOT set");
   command->add_option("--show-score", a->show_score, "detections below it are not drawn");
   command->add_flag("--train", a->on_train, "on the training part");
   command->add_flag("--no-ceiling", a->no_ceiling, "leave out what perfect rays would reach");

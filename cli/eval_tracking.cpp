@@ -12,6 +12,8 @@
 #include "cli/timing.h"
 #include "cli/tracking.h"
 #include "eval/siam_vos.h"
+#include "eval/vot_masks.h"
+#include "eval/vot_picture.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
 #include "train/checkpoint.h"
@@ -90,6 +92,18 @@ class Evaluation {
     return scored;
   }
 
+  /// The region of each start, unmoved. Error: not a VOT set.
+  Scored score_first_box() const {
+    AZ_CHECK(kind_ == SetKind::vot, "--first-box: {} is no VOT set", options_.data);
+    eval::VotMaskMeter masks(vot_);
+    const bool has_masks = eval::VotMaskMeter::fits(vot_);
+    const auto results = eval::keep_first_box(
+        vot_, "first_box", [&](const data::VotSequence& sequence, size_t frame, const cpu::Region& region) {
+          if (has_masks) masks.add(sequence, frame, region);
+        });
+    return vot_figures(results, has_masks ? &masks : nullptr);
+  }
+
   bool better(const Scored& a, const Scored& b) const {
     return kind_ == SetKind::vot ? eval::vot_better(a.vot, b.vot) : a.figure > b.figure || std::isnan(b.figure);
   }
@@ -97,15 +111,35 @@ class Evaluation {
  private:
   Scored score_vot(models::SiamMask& network, const std::string& name, eval::TrackTime& time) {
     models::SiamTracker tracker(network, {track_}, device_, how_);
-    const auto results = eval::track_vot(tracker, vot_, {name}, time, print_progress());
-    if (!options_.results.empty()) eval::write_vot_results(vot_, results[0], options_.results);
+    eval::VotMaskMeter masks(vot_);
+    const bool has_masks = eval::VotMaskMeter::fits(vot_) && tracker.step().mask_side() > 0;
+    const auto seen = [&](const data::VotSequence& sequence, size_t frame, const data::Image& picture) {
+      if (has_masks) masks.add(sequence, frame, tracker.mask(0), track_.seg_thr);
+      if (!options_.show.empty() && shown(sequence, frame))
+        eval::write_vot_picture(picture, sequence, frame, tracker, track_.seg_thr, options_.show);
+    };
+    const auto results = eval::track_vot(tracker, vot_, {name}, time, print_progress(), seen);
+    return vot_figures(results[0], has_masks ? &masks : nullptr);
+  }
+
+  /// Three pictures of a sequence.
+  static bool shown(const data::VotSequence& sequence, size_t frame) {
+    const size_t n = sequence.truth.size();
+    return frame == n / 4 || frame == n / 2 || frame == n - 1;
+  }
+
+  Scored vot_figures(const data::VotResults& results, const eval::VotMaskMeter* masks) const {
+    if (!options_.results.empty()) eval::write_vot_results(vot_, results, options_.results);
     const eval::VotInterval interval =
         parse_interval(options_.interval.empty() ? options_.dset : options_.interval, options_.data);
     Scored s;
-    s.vot = eval::evaluate_vot(vot_, results[0], {.interval = interval});
+    s.vot = eval::evaluate_vot(vot_, results, {.interval = interval});
     s.table = eval::vot_table({s.vot}, /*per_sequence=*/true) +
               fmt::format("EAO over {} to {} frames\n", interval.low, interval.high);
     s.json = vot_json(s.vot);
+    if (masks == nullptr) return s;
+    s.json["mask_iou"] = masks->mean();
+    s.table += fmt::format("mask IoU {:.3f} over {} frames\n", masks->mean(), masks->frames());
     return s;
   }
 
@@ -202,6 +236,11 @@ void eval_tracker(const ConfigArguments& arguments, const TrackEvalOptions& o) {
   if (all.size() > 1) {
     for (const Scored& s : all) out["all"].push_back(s.json);
     if (!o.json) fmt::print("best: {}\n", files[best].string());
+  }
+  if (o.first_box) {
+    const Scored kept = evaluation.score_first_box();
+    if (!o.json) fmt::print("the first box, unmoved\n{}", kept.table);
+    out["first_box"] = kept.json;
   }
   if (!o.out.empty()) write_file(o.out, out.dump(1) + "\n");
   if (o.json) fmt::print("{}\n", out.dump());

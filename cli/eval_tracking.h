@@ -16,6 +16,8 @@ struct TrackEvalOptions {
   std::string interval;  ///< of EAO
   std::string results;   ///< folder for the result files; empty: none
   std::string out;       ///< JSON file
+  std::string show;      ///< folder for pictures of a VOT run; empty: none
+  bool first_box = false;  ///< of a VOT set: score the first box that stays where it is, too
   bool json = false;
 };
 

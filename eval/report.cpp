@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -78,6 +79,30 @@ double last_step(const RunRecord& run) {
 
 std::string tile(const std::string& label, const std::string& value) {
   return fmt::format("<div class='tile'><b>{}</b>{}</div>\n", value, label);
+}
+
+constexpr std::array<std::pair<const char*, const char*>, 5> kTrackerFigures = {
+    {{"EAO", "EAO"}, {"accuracy", "A"}, {"robustness", "R"}, {"lost_number", "lost number"}, {"mask_iou", "mask IoU"}}};
+
+std::string tracker_table(const RunRecord& run) {
+  std::string out = "<h2>Tracking</h2>\n<div class='wide'><table><tr><th></th>";
+  for (const auto& [key, title] : kTrackerFigures) out += fmt::format("<th>{}</th>", title);
+  out += "</tr>\n";
+  for (const auto& [name, figures] : run.trackers) {
+    out += fmt::format("<tr><td>{}</td>", name == "first_box" ? "the first box, unmoved" : name);
+    for (const auto& [key, title] : kTrackerFigures)
+      out += fmt::format("<td>{}</td>", three_digits(figure(figures, key)));
+    out += "</tr>\n";
+  }
+  return out + "</table></div>\n";
+}
+
+std::string tracker_tiles(const RunRecord& run) {
+  std::string out = "<div class='tiles'>\n";
+  const Figures& trained = run.trackers.front().second;
+  for (const auto& [key, title] : kTrackerFigures) out += tile(title, three_digits(figure(trained, key)));
+  if (const auto rate = figure(trained, "frames_per_s")) out += tile("frames a second", fmt::format("{:.0f}", *rate));
+  return out + "</div>\n";
 }
 
 std::string tiles(const RunRecord& run) {
@@ -195,6 +220,7 @@ std::string report_html(const RunRecord& run, const std::string& machine) {
   if (run.images) facts += fmt::format("Scored on {:.0f} pictures. ", *run.images);
   out += fmt::format("<p class='soft'>{}{}</p>\n", facts, escape_html(machine));
   if (!run.segm.empty() || !run.bbox.empty()) out += tiles(run) + score_table(run);
+  if (!run.trackers.empty()) out += tracker_tiles(run) + tracker_table(run);
   out += charts(run);
   if (!run.pictures.empty()) out += pictures(run);
   if (!run.by_category.empty()) out += category_table(run);
@@ -214,13 +240,19 @@ std::string summary_json(const RunRecord& run, const std::string& machine) {
     return v ? nlohmann::ordered_json(static_cast<int64_t>(*v)) : nlohmann::ordered_json(nullptr);
   };
   nlohmann::ordered_json out;
-  out["segm_AP"] = value(figure(run.segm, "AP"));
-  out["segm_AP50"] = value(figure(run.segm, "AP50"));
-  out["bbox_AP"] = value(figure(run.bbox, "AP"));
-  out["ray_ceiling_AP"] = value(run.ray_ceiling_AP);
-  out["share_of_ceiling"] = value(share_of_ceiling(run));
+  for (const auto& [name, figures] : run.trackers)
+    for (const auto& [key, title] : kTrackerFigures) out[name][key] = value(figure(figures, key));
+  if (run.trackers.empty()) {
+    out["segm_AP"] = value(figure(run.segm, "AP"));
+    out["segm_AP50"] = value(figure(run.segm, "AP50"));
+    out["bbox_AP"] = value(figure(run.bbox, "AP"));
+    out["ray_ceiling_AP"] = value(run.ray_ceiling_AP);
+    out["share_of_ceiling"] = value(share_of_ceiling(run));
+  } else {
+    out["frames_per_s"] = value(figure(run.trackers.front().second, "frames_per_s"));
+  }
   out["steps"] = count(last_step(run));
-  out["images"] = count(run.images);
+  if (run.trackers.empty()) out["images"] = count(run.images);
   out["machine"] = machine;
   out["seconds"] = nlohmann::ordered_json::object();
   for (const auto& [stage, seconds] : run.stage_seconds) out["seconds"][stage] = tenths(seconds);

@@ -13,7 +13,8 @@ namespace az::eval {
 std::string report_html(const RunRecord& run, const std::string& machine);
 
 /// The run in one JSON object: segm_AP, segm_AP50, bbox_AP, ray_ceiling_AP, share_of_ceiling, steps, images (null where
-/// not known), machine, and `seconds` by stage with their `total`.
+/// not known), machine, and `seconds` by stage with their `total`. Of a tracker in place of the figures: `trained`,
+/// `untrained` and `first_box` with EAO, accuracy, robustness, lost_number and mask_iou each, and frames_per_s.
 std::string summary_json(const RunRecord& run, const std::string& machine);
 
 /// Processor, threads that this process may use, and memory of this machine.

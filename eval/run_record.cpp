@@ -93,15 +93,27 @@ std::optional<double> number_at(const dom::object& object, std::string_view key)
   return number;
 }
 
-void read_results(const fs::path& file, RunRecord& run) {
+// Calls f(object) with what the file holds; not where there is no such file.
+template <class F>
+void with_object(const fs::path& file, const F& f) {
   const auto text = text_of(file);
   if (!text) return;
   dom::parser parser;
   dom::element root;
   if (const auto error = parser.parse(*text).get(root)) fail("{}: {}", file.string(), simdjson::error_message(error));
   dom::object object;
-  AZ_CHECK(root.get(object) == simdjson::SUCCESS, "{}: want an object with \"segm\" and \"bbox\"", file.string());
+  AZ_CHECK(root.get(object) == simdjson::SUCCESS, "{}: want an object, as azimuth eval --out writes it", file.string());
+  f(object);
+}
+
+void add_tracker(const std::string& name, const dom::object& object, RunRecord& run) {
+  if (number_at(object, "EAO")) run.trackers.emplace_back(name, numbers_of(object));
+}
+
+void read_results(const dom::object& object, RunRecord& run) {
+  add_tracker("trained", object, run);
   dom::object part;
+  if (object["first_box"].get(part) == simdjson::SUCCESS) add_tracker("first_box", part, run);
   if (object["segm"].get(part) == simdjson::SUCCESS) run.segm = numbers_of(part);
   if (object["bbox"].get(part) == simdjson::SUCCESS) run.bbox = numbers_of(part);
   if (object["per_category"].get(part) == simdjson::SUCCESS) {
@@ -153,7 +165,8 @@ RunRecord read_run(const fs::path& run) {
   RunRecord record;
   record.name = fs::weakly_canonical(run).filename().string();
   read_metrics(run / "metrics.jsonl", record);
-  read_results(run / "results.json", record);
+  with_object(run / "results.json", [&](const dom::object& object) { read_results(object, record); });
+  with_object(run / "untrained.json", [&](const dom::object& object) { add_tracker("untrained", object, record); });
   read_stages(run / "stages.tsv", record);
   record.config = text_of(run / "config.toml").value_or("");
   record.pictures = pictures_in(run / "pictures");

@@ -30,8 +30,8 @@ void track_timed(models::SiamTracker& tracker, const data::Image& frame, TrackTi
   ++time.frames;
 }
 
-/// One frame of every lane's run.
-void advance(std::vector<SupervisedRun>& runs, models::SiamTracker& tracker, const data::Image& frame,
+/// One frame of every lane's run. Returns whether a lane tracked.
+bool advance(std::vector<SupervisedRun>& runs, models::SiamTracker& tracker, const data::Image& frame,
              TrackTime& time) {
   using Todo = SupervisedRun::Todo;
   bool any = false;
@@ -52,6 +52,7 @@ void advance(std::vector<SupervisedRun>& runs, models::SiamTracker& tracker, con
       run.skipped();
     }
   }
+  return any;
 }
 
 }  // namespace
@@ -70,7 +71,7 @@ cpu::Box box_of(const models::SiamState& s) { return {s.x - s.w / 2, s.y - s.h /
 
 std::vector<data::VotResults> track_vot(models::SiamTracker& tracker, const data::VotSet& set,
                                         const std::vector<std::string>& names, TrackTime& time,
-                                        const SequenceProgress& progress) {
+                                        const SequenceProgress& progress, const FrameSeen& seen) {
   AZ_CHECK(names.size() == tracker.lanes(), "track_vot: {} names for {} lanes", names.size(), tracker.lanes());
   std::vector<data::VotResults> results;
   for (const std::string& name : names) results.push_back({name, {}});
@@ -82,11 +83,29 @@ std::vector<data::VotResults> track_vot(models::SiamTracker& tracker, const data
     std::vector<SupervisedRun> runs(tracker.lanes(), SupervisedRun(sequence));
     data::Frames frames(vot_frames(set, sequence));
     data::Image frame;
-    while (frames.next(frame)) advance(runs, tracker, frame, time);
+    while (frames.next(frame)) {
+      const size_t number = runs.front().frame();
+      if (advance(runs, tracker, frame, time) && seen) seen(sequence, number, frame);
+    }
     for (size_t lane = 0; lane < runs.size(); ++lane) results[lane].runs.push_back({runs[lane].lines()});
     if (progress) progress(sequence.name, i + 1, set.sequences.size());
   }
   time.seconds += watch.lap_ms() / 1000;
+  return results;
+}
+
+data::VotResults keep_first_box(const data::VotSet& set, const std::string& name,
+                                const std::function<void(const data::VotSequence&, size_t, const cpu::Region&)>& seen) {
+  data::VotResults results{name, {}};
+  for (const data::VotSequence& sequence : set.sequences) {
+    cpu::Region kept;
+    results.runs.push_back({run_supervised(
+        sequence, [&](size_t, const cpu::Region& truth) { kept = truth; },
+        [&](size_t frame) {
+          if (seen) seen(sequence, frame, kept);
+          return kept;
+        })});
+  }
   return results;
 }
 

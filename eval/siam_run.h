@@ -23,6 +23,9 @@ struct TrackTime {
 /// Called behind each sequence, with its name.
 using SequenceProgress = std::function<void(const std::string& name, size_t done, size_t total)>;
 
+/// Called behind each frame that a VOT run has tracked: the sequence, the frame's number from 0, its picture.
+using FrameSeen = std::function<void(const data::VotSequence&, size_t, const data::Image&)>;
+
 /// The region that a tracker reports: with masks the rotated rectangle's corners, else x, y, w, h.
 cpu::Region region_of(const models::SiamTracked& tracked, bool has_masks);
 /// Centre and size of the state as x, y, w, h.
@@ -32,7 +35,10 @@ cpu::Box box_of(const models::SiamState& state);
 /// Errors: a sequence whose frames are not there or differ in number from its annotations.
 std::vector<data::VotResults> track_vot(models::SiamTracker& tracker, const data::VotSet& set,
                                         const std::vector<std::string>& names, TrackTime& time,
-                                        const SequenceProgress& progress = {});
+                                        const SequenceProgress& progress = {}, const FrameSeen& seen = {});
+/// The same run by nothing: the region that it was started with, frame after frame. `seen` gets that region.
+data::VotResults keep_first_box(const data::VotSet& set, const std::string& name,
+                                const std::function<void(const data::VotSequence&, size_t, const cpu::Region&)>& seen);
 /// Writes FOLDER/NAME/baseline/SEQ/SEQ_001.txt.
 void write_vot_results(const data::VotSet& set, const data::VotResults& results, const std::filesystem::path& folder);
 
