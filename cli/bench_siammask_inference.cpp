@@ -3,33 +3,19 @@
 #include <functional>
 
 #include "autograd/node.h"
+#include "cli/siammask_workload.h"
 #include "cli/timing.h"
 #include "models/siammask/tracker.h"
 #include "nn/reference_fill.h"
-#include "ops/cast.h"
 #include "tensor/rng.h"
 
 namespace az::cli {
 namespace {
 
-/// Numbers from 0 to 255.
-Tensor random_crop(int64_t n, int64_t side, DType activations, Device& device) {
-  Rng rng(1, Purpose::test);
-  std::vector<float> values(static_cast<size_t>(n * side * side * 3));
-  for (float& v : values) v = static_cast<float>(rng.uniform(0, 255));
-  const Tensor crop = Tensor::from(values, {n, side, side, 3}, device);
-  return activations == DType::f32 ? crop : ops::cast(crop, activations);
-}
-
 /// The peer's network and work.
 void time_search(const SiamMaskInferenceOptions& o, Device& device, SiamMaskInferenceBench& result) {
-  models::SiamMask network(nn::Builder{device, 0}, {.backbone = {}, .refine = false});
-  network.set_training(false);
-  const Tensor exemplar = random_crop(1, 127, o.activations, device);
-  const Tensor search = random_crop(o.batch, 255, o.activations, device);
-  const models::SiamTemplate kernels = network.make_template(exemplar);
-  ops::StepRunner runner(device, o.graphs);
-  const auto step = [&] { runner.run(/*key=*/1, [&] { network.masks(network.search(search, kernels)); }); };
+  SiamMaskSearchWork work({.batch = o.batch, .activations = o.activations, .graphs = o.graphs}, device);
+  const auto step = [&] { work.step(); };
   const double before = device.flops();
   step();
   result.gflops = (device.flops() - before) / 1e9;
@@ -37,8 +23,8 @@ void time_search(const SiamMaskInferenceOptions& o, Device& device, SiamMaskInfe
   result.runs = static_cast<int64_t>(times.size());
   result.ms = times[times.size() / 2];
   result.ms_min = times[0];
-  result.graphs = runner.graphs();
-  result.graph_failure = runner.failure();
+  result.graphs = work.runner().graphs();
+  result.graph_failure = work.runner().failure();
   result.peak_rss_mb = peak_rss_mb();
 }
 

@@ -8,6 +8,7 @@
 
 #include "autograd/node.h"
 #include "cli/polarmask.h"
+#include "cli/siammask_workload.h"
 #include "ops/step_runner.h"
 #include "tensor/error.h"
 #include "tensor/profiler.h"
@@ -48,6 +49,27 @@ class MadeUpWork final : public ProfileWork {
   bool decodes_;
   models::PolarOutputs outputs_;
   float threshold_ = 0;
+};
+
+class SearchWork final : public ProfileWork {
+ public:
+  SearchWork(const WorkloadOptions& o, Device& device)
+      : batch_(o.batch),
+        work_({.batch = o.batch, .activations = o.activations, .graphs = o.graphs}, device),
+        device_(device) {}
+
+  void run() override {
+    work_.step();
+    device_.synchronise();
+  }
+  void check() override {}
+  nn::Module& network() override { return work_.network(); }
+  std::string size() const override { return fmt::format("{}x255x255", batch_); }
+
+ private:
+  int64_t batch_;
+  SiamMaskSearchWork work_;
+  Device& device_;
 };
 
 class ConfiguredTraining final : public ProfileWork {
@@ -104,7 +126,9 @@ class ConfiguredTraining final : public ProfileWork {
 }  // namespace
 
 std::unique_ptr<ProfileWork> made_up_work(const WorkloadOptions& options, Device& device) {
-  return std::make_unique<MadeUpWork>(options, device);
+  if (options.model != "siammask-r50") return std::make_unique<MadeUpWork>(options, device);
+  AZ_CHECK(!options.train, "profile: siammask-r50 runs infer only; train is configs/siammask/*.toml's");
+  return std::make_unique<SearchWork>(options, device);
 }
 
 std::unique_ptr<ProfileWork> configured_training(const std::string& config, const std::vector<std::string>& overrides,

@@ -26,7 +26,8 @@ class ProfileWork {
   virtual std::string size() const = 0;
 };
 
-/// The work of `bench MODEL`; an inference's outputs are then decoded, on the host.
+/// The work of `bench MODEL`; PolarMask's outputs of an inference are then decoded, on the host. Error: an unknown
+/// model, or siammask-r50's training.
 std::unique_ptr<ProfileWork> made_up_work(const WorkloadOptions& options, Device& device);
 
 /// Training as a configuration has it: its data set, loader and optimizer. Nothing is saved.

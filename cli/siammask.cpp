@@ -5,7 +5,7 @@
 namespace az::cli {
 
 std::string config_system(const std::string& file, const std::vector<std::string>& overrides) {
-  return models::Config::load(file, overrides).text("system", "polarmask");
+  return models::Config::load(file, overrides).choice("system", "polarmask", {"polarmask", "siammask"});
 }
 
 LoadedSiamMask load_siammask_config(const std::string& file, const std::vector<std::string>& overrides) {

@@ -10,7 +10,8 @@
 
 namespace az::cli {
 
-/// The value of `system` in a configuration file, "polarmask" where it has none. Error: what the reader says.
+/// The value of `system` in a configuration file, "polarmask" where it has none. Error: a system that there is not, or
+/// what the reader says.
 std::string config_system(const std::string& file, const std::vector<std::string>& overrides);
 
 /// A configuration with its text as it took effect.

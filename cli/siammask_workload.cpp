@@ -5,11 +5,22 @@
 #include "autograd/node.h"
 #include "models/siammask/config.h"
 #include "nn/reference_fill.h"
+#include "ops/cast.h"
 #include "tensor/layout.h"
+#include "tensor/rng.h"
 #include "train/siammask_task.h"
 
 namespace az::cli {
 namespace {
+
+/// Numbers from 0 to 255.
+Tensor random_crop(int64_t n, int64_t side, DType activations, Device& device) {
+  Rng rng(1, Purpose::test);
+  std::vector<float> values(static_cast<size_t>(n * side * side * 3));
+  for (float& v : values) v = static_cast<float>(rng.uniform(0, 255));
+  const Tensor crop = Tensor::from(values, {n, side, side, 3}, device);
+  return activations == DType::f32 ? crop : ops::cast(crop, activations);
+}
 
 constexpr int64_t kExemplar = 127, kSearch = 255, kCells = 25, kAnchors = 5;
 
@@ -59,6 +70,20 @@ train::Optimizer filled_optimizer(models::SiamMask& network) {
 }
 
 }  // namespace
+
+SiamMaskSearchWork::SiamMaskSearchWork(const SiamMaskSearchOptions& o, Device& device)
+    : network_(nn::Builder{device, 0}, {.backbone = {}, .refine = false}),
+      search_(random_crop(o.batch, 255, o.activations, device)),
+      runner_(device, o.graphs) {
+  const autograd::NoGrad off;
+  network_.set_training(false);
+  kernels_ = network_.make_template(random_crop(1, 127, o.activations, device));
+}
+
+void SiamMaskSearchWork::step() {
+  const autograd::NoGrad off;
+  runner_.run(/*key=*/1, [&] { network_.masks(network_.search(search_, kernels_)); });
+}
 
 SiamMaskTrainingWork::SiamMaskTrainingWork(const SiamMaskWorkloadOptions& o, Device& device)
     : options_(o),

@@ -1,4 +1,4 @@
-// SiamMask's base network, a made-up batch and a training step: what `bench siammask-r50 train` times and compares.
+// SiamMask's base network with made-up crops: what `bench siammask-r50` times and `profile siammask-r50` takes apart.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,29 @@ struct SiamMaskWorkloadOptions {
   int64_t batch = 2;   ///< pairs a step
   double lr = 0.001;   ///< of SGD with momentum, gradients clipped to 10
   bool graphs = true;  ///< on a CUDA device: capture and replay
+};
+
+struct SiamMaskSearchOptions {
+  int64_t batch = 1;  ///< search crops
+  DType activations = DType::f32;
+  bool graphs = true;  ///< on a CUDA device: capture and replay
+};
+
+/// A search step: crops of 255 against kept kernels, the classes, boxes and masks of every cell.
+class SiamMaskSearchWork {
+ public:
+  SiamMaskSearchWork(const SiamMaskSearchOptions& options, Device& device);
+
+  /// Inside the arena, on a CUDA device a graph's replay. Does not wait for the device.
+  void step();
+  models::SiamMask& network() { return network_; }
+  const ops::StepRunner& runner() const { return runner_; }
+
+ private:
+  models::SiamMask network_;
+  Tensor search_;
+  models::SiamTemplate kernels_;
+  ops::StepRunner runner_;
 };
 
 /// Epoch 0 of the first stage: crops of 127 and 255, the backbone frozen, real losses, backward and an SGD step.

@@ -108,9 +108,7 @@ void run_polarmask(const Arguments& a) {
 
 void run(const Arguments& a) {
   AZ_CHECK(a.resume.empty() || a.resume == "auto", "--resume {}: want auto", a.resume);
-  const std::string system = config_system(a.config, a.overrides);
-  if (system == "siammask") return run_siammask(a);
-  AZ_CHECK(system == "polarmask", "{}: system '{}', want polarmask or siammask", a.config, system);
+  if (config_system(a.config, a.overrides) == "siammask") return run_siammask(a);
   run_polarmask(a);
 }
 

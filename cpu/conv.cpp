@@ -129,6 +129,7 @@ void winograd_maps(CpuDevice& device, ConvAlgorithm algorithm, const ConvShape& 
                                    .tile = tile_of(algorithm),
                                    .c = kind.c,
                                    .k = kind.k,
+                                   .padding = kind.padding,
                                    .dilation = kind.dilation,
                                    .packed = packed,
                                    .bias = static_cast<const float*>(epilogue.bias),

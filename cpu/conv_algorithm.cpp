@@ -36,7 +36,7 @@ ConvAlgorithm conv_algorithm(const ConvShape& shape, ConvPass pass, DType maps, 
   }
   ConvShape d = shape;
   if (pass == ConvPass::backward_data) {
-    if (shape.stride != 1) return ConvAlgorithm::direct;
+    if (shape.stride != 1 || shape.oh() != shape.h) return ConvAlgorithm::direct;
     std::swap(d.c, d.k);  // a convolution of dy with rotated weights
   }
   if (winograd && winograd_fits(d)) {

@@ -38,8 +38,8 @@ class Convolution {
         panels_((columns_ + 2 * kernels_.lanes - 1) / (2 * kernels_.lanes)) {
     for (const ConvMaps<T>& maps : call.maps)
       for (int64_t i = 0; i < maps.n; ++i)
-        for (int64_t y = 0; y < std::min(call.dilation, maps.h); ++y)
-          for (int64_t x = 0; x < std::min(call.dilation, maps.w); ++x) add(maps, i, y, x);
+        for (int64_t y = 0; y < std::min(call.dilation, outputs_of(maps.h)); ++y)
+          for (int64_t x = 0; x < std::min(call.dilation, outputs_of(maps.w)); ++x) add(maps, i, y, x);
   }
 
   /// Many tiles: every thread works through blocks of its own. Few: all threads share one block, so that the weights,
@@ -77,27 +77,32 @@ class Convolution {
  private:
   static constexpr int64_t kBlock = 28;  // tiles transformed together by one thread: two times 14 rows
 
-  /// Every dilation-th row and column of an image, from row oy and column ox on.
+  /// Every dilation-th row and column of an image's outputs, from row oy and column ox on.
   struct Phase {
     const T* x;
     const T* residual;
     T* y;
-    int64_t h, w, oy, ox;   // h, w: of the whole image
+    int64_t h, w, oh, ow;  // of the whole image and its outputs
+    int64_t oy, ox;
     int64_t across, first;  // tiles of a row; the number of the first tile
   };
   struct Place {
     const Phase* phase;
-    int64_t y, x;  // of its first output, in the image
+    int64_t y, x;  // of its first output
   };
 
+  int64_t outputs_of(int64_t size) const { return size + 2 * (call_.padding - call_.dilation); }
+
   void add(const ConvMaps<T>& maps, int64_t image, int64_t oy, int64_t ox) {
-    const int64_t pixels = maps.h * maps.w, step = kOut * call_.dilation;
-    const int64_t down = (maps.h - oy + step - 1) / step, across = (maps.w - ox + step - 1) / step;
-    phases_.push_back({.x = maps.x + image * pixels * call_.c,
-                       .residual = maps.residual ? maps.residual + image * pixels * call_.k : nullptr,
-                       .y = maps.y + image * pixels * call_.k,
+    const int64_t oh = outputs_of(maps.h), ow = outputs_of(maps.w), step = kOut * call_.dilation;
+    const int64_t down = (oh - oy + step - 1) / step, across = (ow - ox + step - 1) / step;
+    phases_.push_back({.x = maps.x + image * maps.h * maps.w * call_.c,
+                       .residual = maps.residual ? maps.residual + image * oh * ow * call_.k : nullptr,
+                       .y = maps.y + image * oh * ow * call_.k,
                        .h = maps.h,
                        .w = maps.w,
+                       .oh = oh,
+                       .ow = ow,
                        .oy = oy,
                        .ox = ox,
                        .across = across,
@@ -127,7 +132,8 @@ class Convolution {
       const Place t = tile(first + i);
       const T* pixels[kProducts];
       for (int64_t p = 0; p < kProducts; ++p) {
-        const int64_t y = t.y + (p / kIn - 1) * call_.dilation, x = t.x + (p % kIn - 1) * call_.dilation;
+        const int64_t y = t.y - call_.padding + p / kIn * call_.dilation;
+        const int64_t x = t.x - call_.padding + p % kIn * call_.dilation;
         const bool inside = y >= 0 && y < t.phase->h && x >= 0 && x < t.phase->w;
         pixels[p] = inside ? t.phase->x + (y * t.phase->w + x) * call_.c : zeros_;
       }
@@ -161,8 +167,8 @@ class Convolution {
       const Place t = tile(first + i);
       for (int64_t p = 0; p < kOut * kOut; ++p) {
         const int64_t y = t.y + p / kOut * call_.dilation, x = t.x + p % kOut * call_.dilation;
-        const int64_t at = (y * t.phase->w + x) * call_.k;
-        const bool inside = y < t.phase->h && x < t.phase->w;
+        const int64_t at = (y * t.phase->ow + x) * call_.k;
+        const bool inside = y < t.phase->oh && x < t.phase->ow;
         to.y[p] = inside ? t.phase->y + at : nullptr;
         to.residual[p] = inside && t.phase->residual ? t.phase->residual + at : nullptr;
       }
@@ -188,7 +194,7 @@ int64_t tiles_of(const ConvShape& d) {
     const int64_t of_phase = (size + d.dilation - 1) / d.dilation;
     return std::min(d.dilation, size) * ((of_phase + kOut - 1) / kOut);
   };
-  return d.n * along(d.h) * along(d.w);
+  return d.n * along(d.oh()) * along(d.ow());
 }
 
 }  // namespace
@@ -202,7 +208,7 @@ WinogradSimd winograd_simd() {
 }
 
 bool winograd_fits(const ConvShape& d) {
-  return d.r == 3 && d.s == 3 && d.stride == 1 && d.padding == d.dilation && d.groups == 1;
+  return d.r == 3 && d.s == 3 && d.stride == 1 && (d.padding == d.dilation || d.padding == 0) && d.groups == 1;
 }
 
 // One thread, EPYC (Zen 5), least of many runs on a shared machine, ms, weights transformed before; `cold`: all caches
@@ -256,13 +262,15 @@ void winograd_forward(const WinogradCall<T>& call, HugeBuffer& scratch) {
 template <class T>
 void winograd_forward(WinogradSimd simd, const ConvShape& d, const T* x, const float* packed,
                       const ConvEpilogue& epilogue, HugeBuffer& scratch, T* y, WinogradTile tile) {
-  AZ_CHECK(winograd_fits(d), "conv2d: Winograd is for 3x3 with stride 1, padding equal to the dilation and no groups");
+  AZ_CHECK(winograd_fits(d),
+           "conv2d: Winograd is for 3x3 with stride 1, padding equal to the dilation or 0, and no groups");
   if (d.y_count() == 0) return;
   const ConvMaps<T> maps{d.n, d.h, d.w, x, static_cast<const T*>(epilogue.residual), y};
   winograd_forward(WinogradCall<T>{.simd = simd,
                                    .tile = tile,
                                    .c = d.c,
                                    .k = d.k,
+                                   .padding = d.padding,
                                    .dilation = d.dilation,
                                    .packed = packed,
                                    .bias = static_cast<const float*>(epilogue.bias),

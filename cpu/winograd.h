@@ -1,5 +1,5 @@
-// 3x3 convolution by Winograd's F(4x4, 3x3) or F(2x2, 3x3) (math/winograd.h): stride 1, padding equal to the dilation,
-// f32 or bf16 maps, sums in f32, NHWC, any size and channels.
+// 3x3 convolution by Winograd's F(4x4, 3x3) or F(2x2, 3x3) (math/winograd.h): stride 1, padding equal to the dilation
+// or none, f32 or bf16 maps, sums in f32, NHWC, any size and channels.
 //
 // Tiles are taken a block at a time: transform the inputs, one matrix product for each of the 36 or 16 points,
 // transform the outputs with bias, residual and ReLU. Channels are the vector dimension throughout, so nothing is
@@ -25,7 +25,7 @@ WinogradSimd winograd_simd();
 /// the products, weights 16/9 times as large, half the error.
 enum class WinogradTile : uint8_t { two = 2, four = 4 };
 
-/// Whether the convolution is of the kind: 3x3, stride 1, padding equal to the dilation, no groups.
+/// Whether the convolution is of the kind: 3x3, stride 1, padding equal to the dilation or 0, no groups.
 bool winograd_fits(const ConvShape& shape);
 /// Whether it is then faster than direct convolution: a rule of the shape alone, so that every run chooses alike.
 bool winograd_pays(const ConvShape& shape);
@@ -47,7 +47,7 @@ template <class T>
 struct WinogradCall {
   WinogradSimd simd = WinogradSimd::none;
   WinogradTile tile = WinogradTile::four;
-  int64_t c = 0, k = 0, dilation = 1;
+  int64_t c = 0, k = 0, padding = 1, dilation = 1;
   const float* packed = nullptr;
   const float* bias = nullptr;  ///< [k] or null
   bool relu = false;

@@ -321,7 +321,25 @@ TEST_CASE("the device chooses Winograd by the shape, unless it is turned off") {
   CHECK(forward() != run(cpu::winograd_simd(), in, true));
 }
 
-TEST_CASE("Winograd is for 3x3 with stride 1 and padding equal to the dilation") {
+TEST_CASE("without padding the outputs are smaller than the map") {
+  for (const auto& [h, w, dilation] :
+       std::vector<std::array<int64_t, 3>>{{3, 3, 1}, {4, 9, 1}, {31, 31, 1}, {8, 6, 2}, {5, 5, 2}, {17, 22, 3}}) {
+    ConvShape d = shape(2, h, w, 17, 19, dilation);
+    d.padding = 0;
+    const Inputs in(d);
+    REQUIRE(cpu::winograd_fits(in.d));
+    const auto want = reference(in, true);
+    for (const WinogradSimd simd : instruction_sets())
+      for (const WinogradTile tile : kTiles) {
+        CAPTURE(dilation);
+        CAPTURE(h);
+        CAPTURE(w);
+        CHECK(deviation(run(simd, in, true, tile), want).rms < rms_bound(17, tile));
+      }
+  }
+}
+
+TEST_CASE("Winograd is for 3x3 with stride 1 and padding equal to the dilation or none") {
   ConvShape d = shape(1, 8, 8, 16, 16);
   CHECK(cpu::winograd_fits(d));
   CHECK(cpu::winograd_fits(shape(1, 8, 8, 16, 16, 4)));
@@ -335,7 +353,7 @@ TEST_CASE("Winograd is for 3x3 with stride 1 and padding equal to the dilation")
   HugeBuffer scratch;
   float* none = nullptr;
   CHECK_THROWS_WITH_AS(cpu::winograd_forward(cpu::winograd_simd(), d, none, nullptr, {}, scratch, none),
-                       "conv2d: Winograd is for 3x3 with stride 1, padding equal to the dilation and no groups",
+                       "conv2d: Winograd is for 3x3 with stride 1, padding equal to the dilation or 0, and no groups",
                        az::Error);
   // Nothing to do is no error.
   cpu::winograd_forward(cpu::winograd_simd(), shape(0, 8, 8, 16, 16), none, nullptr, {}, scratch, none);
