@@ -85,13 +85,14 @@ TEST_CASE("rle: a text's totals and edges are those of its runs") {
 
 TEST_CASE("rle: numbers of every length stand across every boundary of the reader") {
   Rng rng(11, Purpose::test);
+  constexpr uint32_t kSide = 1 << 16;  // a column for every 2^16 pixels: boxes go through the columns
   for (int i = 0; i < 300; ++i) {
-    Rle rle{1, 1, {}};
+    Rle rle{kSide, kSide, {}};
     const int64_t longest = i % 2 == 0 ? 32 : 25;  // few add up to 2^32, or more do
     for (int64_t n = rng.integer(0, 90); n > 0; --n)
       rle.counts.push_back(static_cast<uint32_t>(rng.integer(0, (int64_t{1} << rng.integer(0, longest)) - 1)));
     const std::string text = rle_to_string(rle);
-    REQUIRE(rle_from_string(text, 1, 1) == rle);
+    REQUIRE(rle_from_string(text, kSide, kSide) == rle);
     const RunMask runs = run_mask(rle);
     const RunTotals totals = run_totals(text, 1000);
     uint64_t covered = 0;
@@ -106,7 +107,7 @@ TEST_CASE("rle: numbers of every length stand across every boundary of the reade
     for (size_t cut = 1; cut < text.size(); ++cut) {  // a part of the text: its own runs, or an error
       const std::string part = text.substr(0, cut);
       try {
-        const Rle some = rle_from_string(part, 1, 1);
+        const Rle some = rle_from_string(part, kSide, kSide);
         REQUIRE(std::equal(some.counts.begin(), some.counts.end(), rle.counts.begin()));
       } catch (const Error&) {
         REQUIRE(((part.back() - 48) & 32) != 0);
@@ -115,7 +116,7 @@ TEST_CASE("rle: numbers of every length stand across every boundary of the reade
     if (text.empty()) continue;
     std::string damaged = text;
     damaged[static_cast<size_t>(rng.integer(0, static_cast<int64_t>(text.size()) - 1))] = '\x7f';
-    REQUIRE_THROWS_AS(rle_from_string(damaged, 1, 1), Error);
+    REQUIRE_THROWS_AS(rle_from_string(damaged, kSide, kSide), Error);
   }
 }
 

@@ -90,7 +90,10 @@ TEST_CASE("broken sets and results are told what is wrong, and where") {
   CHECK(error_of([&] {
           read_vot(root / "no");
         }).ends_with("no: is not there; want a folder with list.txt, or a JSON file"));
-  CHECK(error_of([&] { read_vot(root / "a"); }).ends_with("a: has no list.txt with the sequences' names, one a line"));
+  fs::create_directories(root / "bare");
+  CHECK(error_of([&] {
+          read_vot(root / "bare");
+        }).ends_with("bare: has no list.txt with the sequences' names, one a line"));
   CHECK(error_of([&] { parse_regions("1,2,3,4\n1,2,x,4\n", "f"); }) == "f: line 2: \"x\" is not a number");
   CHECK(error_of([&] { parse_regions("1,2,3\n", "f"); }).starts_with("f: line 1: 3 numbers, want 1 (a code), 4"));
   CHECK(error_of([&] { parse_regions("1,2,inf,4\n", "f"); }) == "f: line 1: inf is no coordinate");
