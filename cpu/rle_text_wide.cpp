@@ -12,6 +12,7 @@
 #if defined(__GNUC__) && !defined(__clang__)
 // GCC 12's own header initialises undefined vectors with themselves.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 #include <immintrin.h>
 
