@@ -18,7 +18,7 @@ namespace {
 
 struct Arguments : ConfigArguments {
   std::string out, init, resume;
-  int64_t max_steps = 0, keep = 0;
+  int64_t max_steps = 0, keep = 0, keep_best = 0;
   bool host_targets = false;
 };
 
@@ -41,6 +41,7 @@ train::TrainOptions options_of(const Arguments& a, const std::string& text, cons
           .checkpoint_every = config.checkpoint_interval,
           .validate_every = config.eval_interval,
           .keep_last = a.keep > 0 ? a.keep : config.keep,
+          .keep_best = a.keep_best > 0 ? a.keep_best : config.keep_best,
           .resume = a.resume == "auto",
           .graphs = !a.eager};
 }
@@ -124,6 +125,7 @@ void add_train_command(CLI::App& app) {
                       "weights to start from: ours, .pth or safetensors; siammask: or a run's folder");
   command->add_option("--max-steps", a->max_steps, "stop after this many steps of the schedule");
   command->add_option("--keep", a->keep, "newest checkpoints kept (train.keep)");
+  command->add_option("--keep-best", a->keep_best, "checkpoints kept by their validation score (train.keep_best)");
   command->add_flag("--host-targets", a->host_targets, "on a GPU: ray targets by the loader's threads, not the device");
   command->callback([a] { run(*a); });
 }
