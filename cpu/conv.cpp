@@ -39,7 +39,11 @@ void make_room(CpuDevice::Dnn& dnn, const std::tuple<uint64_t, ConvAlgorithm, Wi
 }
 
 WinogradTile tile_of(ConvAlgorithm algorithm) {
-  return algorithm == ConvAlgorithm::winograd2 ? WinogradTile::two : WinogradTile::four;
+  switch (algorithm) {
+    case ConvAlgorithm::winograd2: return WinogradTile::two;
+    case ConvAlgorithm::winograd4_stride2: return WinogradTile::four_stride2;
+    default: return WinogradTile::four;
+  }
 }
 
 /// The weights transformed for Winograd, or packed for the 1x1 product, for that many outputs a channel. Those that are
@@ -139,7 +143,8 @@ void winograd_maps(CpuDevice& device, ConvAlgorithm algorithm, const ConvShape& 
 }
 
 bool is_winograd(ConvAlgorithm algorithm) {
-  return algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4;
+  return algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4 ||
+         algorithm == ConvAlgorithm::winograd4_stride2;
 }
 
 /// The identity of the weights beside maps of type T: bf16 maps take them rounded, as do the f32 copies of such maps.

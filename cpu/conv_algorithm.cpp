@@ -11,7 +11,12 @@ namespace az::cpu {
 namespace {
 
 ConvAlgorithm winograd_tile(const ConvShape& d) {
-  return winograd_best_tile(d) == WinogradTile::two ? ConvAlgorithm::winograd2 : ConvAlgorithm::winograd4;
+  switch (winograd_best_tile(d)) {
+    case WinogradTile::two: return ConvAlgorithm::winograd2;
+    case WinogradTile::four: return ConvAlgorithm::winograd4;
+    case WinogradTile::four_stride2: break;
+  }
+  return ConvAlgorithm::winograd4_stride2;
 }
 
 }  // namespace
@@ -23,6 +28,7 @@ const char* conv_algorithm_name(ConvAlgorithm algorithm) {
     case ConvAlgorithm::few_outputs: return "few outputs";
     case ConvAlgorithm::winograd2: return "winograd 2x2";
     case ConvAlgorithm::winograd4: return "winograd 4x4";
+    case ConvAlgorithm::winograd4_stride2: return "winograd 4x4/2";
   }
   return "?";
 }

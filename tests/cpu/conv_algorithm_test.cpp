@@ -177,6 +177,15 @@ TEST_CASE("a 1x1 product with exchanged channels gives the data gradient") {
   }
 }
 
+namespace {
+
+ConvShape strided(ConvShape d) {
+  d.stride = 2;
+  return d;
+}
+
+}  // namespace
+
 TEST_CASE("the algorithm is a rule of the shape") {
   if (cpu::winograd_simd() == WinogradSimd::none) return;
   const auto chosen = [](const ConvShape& d, ConvPass pass = ConvPass::forward, DType maps = DType::f32,
@@ -188,6 +197,12 @@ TEST_CASE("the algorithm is a rule of the shape") {
   CHECK(chosen(three(1, 13, 21, 512, 512)) == "winograd 2x2");
   CHECK(chosen(three(1, 31, 31, 256, 256, 2)) == "winograd 4x4");
   CHECK(chosen(three(1, 100, 168, 256, 256), ConvPass::forward, DType::f32, false) == "direct");
+  CHECK(chosen(strided(three(1, 100, 168, 256, 256))) == "winograd 4x4/2");
+  CHECK(chosen(strided(three(1, 25, 42, 256, 256))) == "direct");
+  CHECK(chosen(strided(three(1, 200, 336, 128, 128))) == "direct");
+  CHECK(chosen(strided(three(1, 100, 168, 256, 256)), ConvPass::forward, DType::bf16) == "direct");
+  CHECK(chosen(strided(three(1, 100, 168, 256, 256)), ConvPass::backward_data) == "direct");
+  CHECK(chosen(strided(three(1, 100, 168, 256, 256)), ConvPass::backward_weights) == "direct");
   CHECK(chosen(three(1, 7, 11, 256, 256)) == "direct");
   CHECK(chosen(three(1, 100, 168, 256, 4)) == "few outputs");
   CHECK(chosen(three(1, 100, 168, 4, 256), ConvPass::backward_data) == "direct");
@@ -204,8 +219,9 @@ TEST_CASE("the algorithm is a rule of the shape") {
 TEST_CASE("a device computes every algorithm's shapes, and the data gradient") {
   cpu::CpuDevice device;
   uint64_t id = 1;
-  for (const ConvShape& d : {three(1, 31, 29, 20, 24, 2), three(2, 15, 16, 16, 33, 4), three(1, 13, 21, 512, 512),
-                             three(1, 33, 31, 64, 3), one(2, 17, 19, 40, 33), one(1, 18, 21, 32, 48, 2)}) {
+  for (const ConvShape& d :
+       {three(1, 31, 29, 20, 24, 2), three(2, 15, 16, 16, 33, 4), three(1, 13, 21, 512, 512), three(1, 33, 31, 64, 3),
+        one(2, 17, 19, 40, 33), one(1, 18, 21, 32, 48, 2), strided(three(4, 31, 30, 256, 257))}) {
     CAPTURE(cpu::conv_algorithm_name(cpu::conv_algorithm(d, ConvPass::forward)));
     const Inputs in(d);
     const cpu::WeightIdentity identity{.id = ++id, .version = 1, .data = in.w.data()};
