@@ -51,6 +51,11 @@ void print_result(const train::TrainResult& result) {
              result.last_loss);
 }
 
+/// Whether --resume finds something.
+bool goes_on(const Arguments& a) {
+  return a.resume == "auto" && train::CheckpointFolder(a.out, 1).newest().has_value();
+}
+
 void run_siammask(const Arguments& a) {
   const auto device = make_device(a);
   const DType dtype = training_dtype(a.dtype, *device);
@@ -67,6 +72,8 @@ void run_siammask(const Arguments& a) {
   std::string start = a.init.empty() ? config.train.pretrained : a.init;
   if (std::filesystem::is_directory(start)) start = train::find_weights(start).front().string();  // the stage before
   if (!start.empty()) load_weights(*network, read_weights(start, *device), start);
+  if (start.empty() && config.train.stage == models::SiamStage::sharp && !goes_on(a))
+    fmt::print(stderr, "note: the second stage starts from random weights; --init RUN takes the first one's\n");
   train::SiamMaskTask task(*network, config, pairs, validation ? &*validation : nullptr, *device, dtype);
   train::TrainOptions options = options_of(a, loaded.text, config.train, task.total_steps());
   if (options.checkpoint_every == 0) options.checkpoint_every = task.steps_per_epoch();
