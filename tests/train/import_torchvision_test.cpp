@@ -147,3 +147,14 @@ TEST_CASE("import: kernels that are no 1x1 shortcut are not widened") {
       train::centred_shortcut("layer2.0.downsample.0.weight", Tensor::zeros(wide, DType::f32, test::cpu()), wide)
           .defined());
 }
+
+TEST_CASE("import: torchvision's ResNet-50 has all of the published SiamMask's backbone") {
+  models::SiamMask network({test::cpu(), 0, /*blank=*/true}, {});
+  const train::Import import = train::import_names(torchvision("resnet50"), nn::state_shapes(network));
+  for (const std::string& name : import.missing) CHECK_FALSE(name.starts_with("features.features"));
+  for (const std::string& name : import.unused) CHECK(name.starts_with("layer4."));
+  CHECK(import.mismatched.empty());
+  CHECK(import.centred == std::vector<std::string>{"layer2.0.downsample.0.weight [512, 256, 1, 1]",
+                                                   "layer3.0.downsample.0.weight [1024, 512, 1, 1]"});
+  CHECK(import.folded.size() == 2);
+}
