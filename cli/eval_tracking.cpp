@@ -14,6 +14,7 @@
 #include "eval/siam_vos.h"
 #include "eval/vot_masks.h"
 #include "eval/vot_picture.h"
+#include "models/siammask/tracker_options.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
 #include "train/checkpoint.h"
@@ -71,8 +72,8 @@ class Evaluation {
       : options_(options),
         device_(device),
         kind_(kind_of(options)),
-        track_(track_options(config.tracker)),
-        how_(step_options(config, activation_dtype(arguments.dtype, device, DType::f32), !arguments.eager)) {
+        track_(models::track_options(config.tracker)),
+        how_(models::step_options(config, activation_dtype(arguments.dtype, device, DType::f32), !arguments.eager)) {
     if (kind_ == SetKind::vot) vot_ = data::read_vot(options.data);
     if (kind_ == SetKind::otb) otb_ = data::read_otb(options.data);
     if (kind_ == SetKind::vos) vos_ = data::read_vos(options.data, options.list);

@@ -17,6 +17,7 @@
 #include "data/frames.h"
 #include "data/stopwatch.h"
 #include "eval/track_output.h"
+#include "models/siammask/tracker_options.h"
 #include "tensor/error.h"
 #include "train/checkpoint.h"
 
@@ -108,13 +109,14 @@ void run(const Arguments& a) {
   const auto network = make_network(config, *device, /*blank=*/true);
   load_weights(*network, read_weights(weights, *device), weights, /*whole=*/true);
   network->set_training(false);
-  const auto how = step_options(config, activation_dtype(a.dtype, *device, DType::f32), !a.eager);
-  if (a.tuning) return tune_tracker(*network, track_options(config.tracker), how, *device, a.frames, a.tune);
+  const auto how = models::step_options(config, activation_dtype(a.dtype, *device, DType::f32), !a.eager);
+  if (a.tuning) return tune_tracker(*network, models::track_options(config.tracker), how, *device, a.frames, a.tune);
   std::vector<TrackStart> starts = find_starts(a.start, a.frames, a, *device);
   std::vector<std::optional<eval::TrackDetection>> detected;
   for (const TrackStart& start : starts) detected.push_back(start.detected);
   data::Frames frames = data::Frames::open(a.frames);
-  models::SiamTracker tracker(*network, std::vector(starts.size(), track_options(config.tracker)), *device, how);
+  models::SiamTracker tracker(*network, std::vector(starts.size(), models::track_options(config.tracker)), *device,
+                              how);
   Run run(tracker, std::move(starts),
           {.out = a.out,
            .video = a.video,

@@ -12,23 +12,6 @@ namespace az::cli {
 
 using Json = nlohmann::ordered_json;
 
-models::SiamTrackOptions track_options(const models::SiamTrackerConfig& c) {
-  return {.penalty_k = c.penalty_k,
-          .window_influence = c.window_influence,
-          .lr = c.lr,
-          .seg_thr = c.seg_thr,
-          .out_size = c.out_size};
-}
-
-models::SiamStepOptions step_options(const models::SiamMaskConfig& config, DType dtype, bool graphs) {
-  models::SiamStepOptions o{.activations = dtype, .graphs = graphs};
-  o.anchors = config.anchors;
-  o.geometry.stride = static_cast<int>(config.anchors.stride);
-  o.geometry.instance = static_cast<int>(config.tracker.instance_side);
-  o.geometry.context = config.tracker.context;
-  return o;
-}
-
 eval::SequenceProgress print_progress() {
   return [](const std::string& name, size_t done, size_t total) {
     fmt::print(stderr, "{:>4} of {}  {}\n", done, total, name);
@@ -41,13 +24,7 @@ eval::VotInterval parse_interval(const std::string& text, const std::string& set
       if (std::filesystem::absolute(set).string().find(name) != std::string::npos) return eval::vot_interval(name);
     return eval::vot_interval("VOT2018");
   }
-  if (text.find(',') == std::string::npos) return eval::vot_interval(text);
-  eval::VotInterval interval;
-  char rest = 0;
-  AZ_CHECK(std::sscanf(text.c_str(), "%d,%d%c", &interval.low, &interval.high, &rest) == 2 && interval.low >= 1 &&
-               interval.low < interval.high && interval.high <= 1000000,
-           "--interval is '{}', want LOW,HIGH in frames with 1 <= LOW < HIGH, or a data set's name", text);
-  return interval;
+  return eval::parse_vot_interval("--interval", text);
 }
 
 Json number(double value) { return std::isnan(value) ? Json() : Json(value); }

@@ -1,4 +1,4 @@
-// What the commands share for Siamese trackers: options out of a configuration.
+// What the commands share for Siamese trackers: progress, scores as text and JSON, arguments.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -10,10 +10,6 @@
 #include "models/siammask/tracker.h"
 
 namespace az::cli {
-
-models::SiamTrackOptions track_options(const models::SiamTrackerConfig& config);
-/// `dtype` of activations; `graphs` on a CUDA device.
-models::SiamStepOptions step_options(const models::SiamMaskConfig& config, DType dtype, bool graphs);
 
 /// A line on stderr behind each sequence.
 eval::SequenceProgress print_progress();

@@ -64,7 +64,7 @@ void run_siammask(const Arguments& a) {
   const data::SiamPairs pairs(train::siam_sets(config.data, /*validation=*/false),
                               train::siam_pair_options(config, /*validation=*/false));
   std::optional<data::SiamPairs> validation;
-  if (config.train.eval_interval > 0)
+  if (config.train.eval_interval > 0 && !config.data.val_sets.empty())
     validation.emplace(train::siam_sets(config.data, /*validation=*/true),
                        train::siam_pair_options(config, /*validation=*/true));
 

@@ -180,6 +180,16 @@ VotInterval vot_interval(std::string_view data_set) {
   fail("vot: no interval for {}; there are VOT2016, VOT2017, VOT2018 and VOT2019, or give one as LOW,HIGH", data_set);
 }
 
+VotInterval parse_vot_interval(std::string_view what, const std::string& text) {
+  if (text.find(',') == std::string::npos) return vot_interval(text);
+  VotInterval interval;
+  char rest = 0;
+  AZ_CHECK(std::sscanf(text.c_str(), "%d,%d%c", &interval.low, &interval.high, &rest) == 2 && interval.low >= 1 &&
+               interval.low < interval.high && interval.high <= 1000000,
+           "{} is '{}', want LOW,HIGH in frames with 1 <= LOW < HIGH, or a data set's name", what, text);
+  return interval;
+}
+
 VotScores evaluate_vot(const data::VotSet& set, const data::VotResults& results, const VotOptions& options) {
   const VotOverlaps overlaps = vot_overlaps(set, results, options.threads);
   VotScores scores;

@@ -18,6 +18,8 @@ struct VotInterval {
 };
 /// Of VOT2016, VOT2017, VOT2018 or VOT2019. Error: another name.
 VotInterval vot_interval(std::string_view data_set);
+/// "LOW,HIGH" in frames, or a data set's name; `what` stands in errors. Error: other text.
+VotInterval parse_vot_interval(std::string_view what, const std::string& text);
 
 struct VotOptions {
   VotInterval interval;

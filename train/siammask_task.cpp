@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "autograd/node.h"
+#include "eval/siam_run.h"
+#include "models/siammask/tracker_options.h"
 #include "ops/cast.h"
 #include "ops/elementwise.h"
 #include "tensor/error.h"
@@ -132,6 +136,10 @@ SiamMaskTask::SiamMaskTask(SiamMask& network, const models::SiamMaskConfig& conf
       targets_(config.anchors, config.targets, config.data.search_side),
       steps_per_epoch_(config.train.steps > 0 ? config.train.steps / config.train.epochs
                                               : config.data.pairs_per_epoch / config.train.batch) {
+  if (config.train.eval_interval > 0 && !config.data.val_vot.empty()) {
+    val_vot_ = data::read_vot(std::filesystem::path(config.data.root) / config.data.val_vot);
+    val_interval_ = eval::parse_vot_interval("data.val_interval", config.data.val_interval);
+  }
   AZ_CHECK(steps_per_epoch_ >= 1, "siammask: {} epochs share {} steps; want one or more each", config.train.epochs,
            config.train.steps > 0 ? config.train.steps : config.data.pairs_per_epoch / config.train.batch);
 }
@@ -261,6 +269,23 @@ std::vector<std::string> SiamMaskTask::names() const {
 }
 
 std::optional<double> SiamMaskTask::validate() {
+  return val_vot_ ? tracked_eao() : mask_accuracy();
+}
+
+double SiamMaskTask::tracked_eao() {
+  models::SiamTracker tracker(network_, {models::track_options(config_.tracker)}, device_,
+                              models::step_options(config_, activations_, /*graphs=*/false));
+  eval::TrackTime time;
+  const auto results = eval::track_vot(tracker, *val_vot_, {"validation"}, time);
+  const double eao = eval::evaluate_vot(*val_vot_, results.front(), {.interval = val_interval_}).eao;
+  AZ_CHECK(std::isfinite(eao),
+           "data.val_vot: no sequence of {} is long enough for an EAO over {} to {} frames; set "
+           "data.val_interval",
+           config_.data.val_vot, val_interval_.low, val_interval_.high);
+  return eao;
+}
+
+std::optional<double> SiamMaskTask::mask_accuracy() {
   if (!validation_ || config_.model.mask_side == 0) return std::nullopt;
   const autograd::NoGrad off;
   const int64_t batch = config_.train.batch;

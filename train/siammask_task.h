@@ -7,6 +7,8 @@
 
 #include "data/loader.h"
 #include "data/siam_pairs.h"
+#include "data/vot.h"
+#include "eval/vot.h"
 #include "models/siammask/config.h"
 #include "train/trainer.h"
 
@@ -19,6 +21,7 @@ data::SiamPairOptions siam_pair_options(const models::SiamMaskConfig& config, bo
 class SiamMaskTask final : public Task {
  public:
   /// `validation` may be null. `activations`: f32, or bf16 for mixed precision. All references outlive the task.
+  /// Error: of the set that validation tracks (data/vot.h).
   SiamMaskTask(models::SiamMask& network, const models::SiamMaskConfig& config, const data::SiamPairs& pairs,
                const data::SiamPairs* validation, Device& device, DType activations = DType::f32);
 
@@ -28,7 +31,8 @@ class SiamMaskTask final : public Task {
   int64_t images() const override { return config_.train.batch; }
   std::vector<std::string> names() const override;
   double waited_ms() const override { return loader_ ? loader_->waited_ms() : 0; }
-  /// Mean intersection over union of the masks of validation pairs.
+  /// EAO of tracking the configuration's VOT set, or without one the mean intersection over union of the masks of
+  /// validation pairs. Error: no sequence is long enough for the interval of EAO.
   std::optional<double> validate() override;
 
   int64_t stage(int64_t step) const override;
@@ -57,6 +61,8 @@ class SiamMaskTask final : public Task {
   int64_t mask_rows(int64_t cells) const;
   Tensor cast_input(const Tensor& image) const;
   bool trains_layers(int64_t stage) const;
+  double tracked_eao();
+  std::optional<double> mask_accuracy();
   bool sharp() const { return config_.train.stage == models::SiamStage::sharp; }
 
   models::SiamMask& network_;
@@ -66,6 +72,8 @@ class SiamMaskTask final : public Task {
   Device& device_;
   DType activations_;
   models::SiamTargetMaker targets_;
+  std::optional<data::VotSet> val_vot_;
+  eval::VotInterval val_interval_;
   int64_t steps_per_epoch_;
   std::unique_ptr<data::Loader<Made>> loader_;
   int64_t next_step_ = 0, stage_ = 0;

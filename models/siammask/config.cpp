@@ -56,6 +56,8 @@ void read_data(Config c, SiamDataConfig& d) {
     if (c.has(name)) read_set(c, name);
   read_int(c, "pairs_per_epoch", d.pairs_per_epoch, 1, kMany / 2);
   read_int(c, "val_pairs", d.val_pairs, 1, 1 << 24);
+  d.val_vot = c.text("val_vot", d.val_vot);
+  d.val_interval = c.text("val_interval", d.val_interval);
   read_int(c, "search_side", d.search_side, kSmallestSearch, kLargestSearch);
   d.grey = c.number("grey", d.grey, 0, 1);
   d.negative = c.number("negative", d.negative, 0, 1);
@@ -166,9 +168,9 @@ SiamMaskConfig parse_siammask_config(Config& c) {
   read_tracker(c.table("tracker"), config.tracker);
   if (config.train.stage == SiamStage::sharp && !config.model.refine)
     c.table("train").reject("stage", "is sharp, which trains Refine; set model.refine = true");
-  if (config.train.eval_interval > 0 &&
+  if (config.train.eval_interval > 0 && config.data.val_vot.empty() &&
       std::ranges::none_of(config.data.val_sets, [](const SiamSetConfig& s) { return s.masks; }))
-    c.table("train").reject("eval_interval", "needs a set with masks among data.val_sets");
+    c.table("train").reject("eval_interval", "needs a set with masks among data.val_sets, or data.val_vot");
   c.finish();
   return config;
 }

@@ -27,8 +27,10 @@ struct SiamSetConfig {
 /// [data]
 struct SiamDataConfig {
   std::string root = "data/crop511";
-  std::vector<SiamSetConfig> sets;      ///< those that `sets` names, blank between them
-  std::vector<SiamSetConfig> val_sets;  ///< likewise; validation needs one with masks
+  std::vector<SiamSetConfig> sets;       ///< those that `sets` names, blank between them
+  std::vector<SiamSetConfig> val_sets;   ///< likewise; validation by masks needs one with masks
+  std::string val_vot;                   ///< a VOT set (data/vot.h) to validate by tracking, relative to root
+  std::string val_interval = "VOT2018";  ///< of its EAO: LOW,HIGH in frames, or a data set's name
   int64_t pairs_per_epoch = 600000;
   int64_t val_pairs = 256;
   int search_side = 255;               ///< px; 143 in the second stage

@@ -102,6 +102,33 @@ TEST_CASE("profile takes a step of either stage apart, as the configuration has 
   }
 }
 
+TEST_CASE("validation tracks a VOT set, and its score is the EAO that eval gives those weights") {
+  const Stages& s = stages();
+  const fs::path out = s.folder.path() / "tracked";
+  const auto train = [&](const fs::path& to, const char* interval) {
+    return azimuth(
+        fmt::format("{} --max-steps 2 --set train.eval_interval=2 --set data.val_vot={} --set "
+                    "data.val_interval={}",
+                    s.train("configs/siammask/tiny.toml", to), quoted(scene().set), interval));
+  };
+  const ShellResult r = train(out, "2,10");
+  CAPTURE(r.output);
+  REQUIRE(r.status == 0);
+  const fs::path best = out / "best.safetensors";
+  const ShellResult scored =
+      azimuth(fmt::format("eval configs/siammask/tiny.toml --device cpu --weights {} --data {} --interval 2,10 --json",
+                          quoted(best), quoted(scene().set)));
+  CAPTURE(scored.output);
+  REQUIRE(scored.status == 0);
+  const double eao = nlohmann::json::parse(scored.output.substr(scored.output.find('{'))).at("EAO").get<double>();
+  CHECK(eao > 0);
+  CHECK(train::load_header(best, cpu()).score == doctest::Approx(eao).epsilon(1e-9));
+
+  const ShellResult refused = train(s.folder.path() / "long", "900,1000");
+  CHECK(refused.status == 1);
+  CHECK_MESSAGE(refused.output.find("set data.val_interval") != std::string::npos, refused.output);
+}
+
 TEST_CASE("a second stage without a first one says so, and one in parts keeps the best of a whole one") {
   const Stages& s = stages();
   const auto train = [&](const char* name, int steps, const std::string& more) {
