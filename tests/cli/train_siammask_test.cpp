@@ -5,9 +5,11 @@
 
 #include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 
+#include "cli/bench_peak.h"
 #include "tensor/file.h"
 #include "tests/cli/track_scene.h"
 #include "train/checkpoint.h"
@@ -32,11 +34,14 @@ struct Stages {
                     quoted(data / "ytb_vos")));
     run(train("configs/siammask/tiny.toml", base) + " --max-steps 2");
   }
-  std::string train(const std::string& config, const fs::path& out) const {
+  std::string settings() const {
     return fmt::format(
-        "train {} --device cpu --set data.root={} --set data.workers=1 --set data.val_sets=ytb_vos --set "
-        "data.val_pairs=4 --set data.pairs_per_epoch=8 --set train.batch=2 --set train.checkpoint_interval=1 --out {}",
-        config, quoted(data), quoted(out));
+        "--device cpu --set data.root={} --set data.workers=1 --set data.val_sets=ytb_vos --set data.val_pairs=4 --set "
+        "data.pairs_per_epoch=8 --set train.batch=2 --set train.checkpoint_interval=1",
+        quoted(data));
+  }
+  std::string train(const std::string& config, const fs::path& out) const {
+    return fmt::format("train {} {} --out {}", config, settings(), quoted(out));
   }
   static void run(const std::string& arguments) {
     const ShellResult r = azimuth(arguments);
@@ -81,6 +86,20 @@ TEST_CASE("the second stage starts from the first's run, trains Refine and the m
                                                   quoted(scene().set / set.sequences.at(0).name), quoted(sharp)));
   CAPTURE(tracked.output);
   CHECK(tracked.status == 0);
+}
+
+TEST_CASE("profile takes a step of either stage apart, as the configuration has it") {
+  const Stages& s = stages();
+  const fs::path peak = s.folder.path() / "peak.json";
+  write_file(peak, cli::peaks_json({.device = "cpu", .threads = 1, .f32_gflops = 100, .memory_gb_s = 10}).dump());
+  for (const char* config : {"configs/siammask/tiny.toml", kSharp}) {
+    const ShellResult r =
+        azimuth(fmt::format("profile {} train {} --steps 1 --rows 500 --peak {}", config, s.settings(), quoted(peak)));
+    CAPTURE(r.output);
+    CHECK(r.status == 0);
+    for (const char* op : {"train 2 pairs", "wait for the batch", "xcorr_depthwise", "optimizer"})
+      CHECK_MESSAGE(r.output.find(op) != std::string::npos, op);
+  }
 }
 
 TEST_CASE("a second stage without a first one says so, and one in parts keeps the best of a whole one") {
