@@ -108,9 +108,11 @@ TEST_CASE("eval scores checkpoints on a VOT set, writes results that metrics rea
   REQUIRE(scored.status == 0);
   const auto again = nlohmann::json::parse(scored.output.substr(scored.output.find("[{")));
   CHECK(again.at(0).at("lost_number") == json.at("lost_number"));
-  write_file(s.set / "list.txt", read_file(s.set / "list.txt") + "missing\n");
+  const fs::path lacking = s.folder.path() / "lacking";
+  fs::copy(s.set, lacking, fs::copy_options::recursive);
+  write_file(lacking / "list.txt", read_file(lacking / "list.txt") + "missing\n");
   const ShellResult missing =
-      azimuth(fmt::format("eval {} --weights {} --data {}", s.config, quoted(s.weights), quoted(s.set)));
+      azimuth(fmt::format("eval {} --weights {} --data {}", s.config, quoted(s.weights), quoted(lacking)));
   CHECK(missing.status == 1);
   CHECK(missing.output.find("missing") != std::string::npos);
   const ShellResult unknown = azimuth(
