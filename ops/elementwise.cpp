@@ -171,7 +171,8 @@ struct ReshapeNode final : Node {
     if (shape == to) return rule.result(rule.input(0));
     AZ_CHECK(is_one_order(shape) && is_one_order(to),
              "onnx: reshape of {} to {} would have to transpose between NHWC and NCHW", shape.str(), to.str());
-    const auto dims = autograd::onnx_shape(to).dims();
+    const Shape wanted = autograd::onnx_shape(to);
+    const auto dims = wanted.dims();
     rule.result(rule.add("Reshape", {rule.input(0), rule.integers({dims.begin(), dims.end()})}));
   }
 };

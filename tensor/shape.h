@@ -22,7 +22,8 @@ class Shape {
   /// Extent `i`; negative counts from the end. Error: out of range.
   int64_t operator[](int i) const;
   int64_t numel() const;
-  std::span<const int64_t> dims() const { return {dims_.data(), static_cast<size_t>(rank_)}; }
+  std::span<const int64_t> dims() const& { return {dims_.data(), static_cast<size_t>(rank_)}; }
+  std::span<const int64_t> dims() const&& = delete;  // of a temporary nothing would be left
   bool operator==(const Shape& other) const;
   std::string str() const;  ///< "[2, 64, 80, 256]"
 
