@@ -30,6 +30,8 @@ void time_elementwise_maps(KernelTimer<Cuda>& b, int64_t n) {
     const T *x = b.template random<T>(count), *dy = b.template random<T>(count);
     T* y = b.template random<T>(count);
     b.template time<T>("elementwise", "add", c2, moved<T>(3 * count), [&] { cuda::add(b.stream(), x, dy, y, count); });
+    b.template time<T>("elementwise", "add, cut by relu", c2, moved<T>(4 * count),
+                       [&] { cuda::add_cut(b.stream(), x, dy, x, y, count); });
     b.template time<T>("elementwise", "relu", c2, moved<T>(2 * count),
                        [&] { cuda::map_forward<math::Relu>(b.stream(), x, y, count); });
     b.template time<T>("elementwise", "relu backward", c2, moved<T>(3 * count),
