@@ -42,9 +42,12 @@ void time_elementwise_maps(KernelTimer<Cuda>& b, int64_t n) {
   });
   const Shape image{n, z.height, z.width, 3};
   const float* x = b.template random<float>(image.numel());
-  bf16* y = b.template empty<bf16>(image.numel());
-  b.template time<float>("elementwise", "cast to bf16", image, {6.0 * static_cast<double>(image.numel())},
-                         [&] { cuda::cast(b.stream(), x, y, image.numel()); });
+  const auto time_cast = [&]<class T>(const char* what, T* y) {
+    b.template time<float>("elementwise", what, image, {6.0 * static_cast<double>(image.numel())},
+                           [&] { cuda::cast(b.stream(), x, y, image.numel()); });
+  };
+  time_cast("cast to bf16", b.template empty<bf16>(image.numel()));
+  time_cast("cast to f16", b.template empty<f16>(image.numel()));
   b.clear();
 }
 
