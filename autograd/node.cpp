@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <queue>
-#include <unordered_map>
+#include <utility>
 
 #include "autograd/accumulate.h"
 #include "tensor/error.h"
@@ -26,6 +26,29 @@ const Tensor& Saved::get(const char* op) const {
 Tensor* Node::leaf_sum(size_t input) {
   if (!needs(input) || inputs_[input]->node || !inputs_[input]->grad.is_only_owner()) return nullptr;
   return &inputs_[input]->grad;
+}
+
+Arrived Node::take_arrived(size_t input, bool cuts) {
+  if (!needs(input) || !inputs_[input]->node) return {};
+  const Node& maker = *inputs_[input]->node;
+  Output& output = inputs_[input]->node->outputs_[static_cast<size_t>(inputs_[input]->output)];
+  Arrived taken{std::exchange(output.sum, {}), {}};
+  if (cuts && output.is_last() && maker.outputs_.size() == 1) taken.relu = maker.relu_output();
+  output.cut = taken.relu.defined();
+  return taken;
+}
+
+/// A gradient that joins others is cut in the same pass, if it is the last or the sum has to stay cut.
+void Node::deliver(Output& output, Tensor gradient) {
+  if (!output.sum.defined()) {
+    output.sum = std::move(gradient);
+  } else {
+    const bool cuts = outputs_.size() == 1 && (output.cut || output.is_last());
+    const Tensor relu = cuts ? relu_output() : Tensor();
+    accumulate(output.sum, std::move(gradient), relu);
+    output.cut = relu.defined();
+  }
+  ++output.arrived;
 }
 
 Cost Node::cost(const Grads& dy) const {
@@ -64,8 +87,12 @@ bool wants_record(const std::vector<Tensor>& inputs) {
 void attach(std::shared_ptr<Node> node, const std::vector<Tensor>& inputs, std::vector<Tensor*> outputs) {
   static std::atomic<uint64_t> count{0};
   node->id_ = ++count;
-  node->outputs_ = outputs.size();
-  for (const Tensor& t : inputs) node->inputs_.push_back(std::static_pointer_cast<Meta>(t.grad_meta()));
+  node->outputs_.resize(outputs.size());
+  for (const Tensor& t : inputs) {
+    node->inputs_.push_back(std::static_pointer_cast<Meta>(t.grad_meta()));
+    const Meta* meta = node->inputs_.back().get();
+    if (meta && meta->node) ++meta->node->outputs_[static_cast<size_t>(meta->output)].uses;
+  }
   for (size_t i = 0; i < outputs.size(); ++i) {
     auto meta = std::make_shared<Meta>();
     meta->node = node;
@@ -94,9 +121,8 @@ class Engine {
   };
 
   void step(Node& node) {
-    const auto found = pending_.find(&node);
-    const Grads dy = std::move(found->second);
-    pending_.erase(found);
+    Grads dy;
+    for (Node::Output& output : node.outputs_) dy.push_back(std::move(output.sum));
     Grads dx = backward(node, dy);
     AZ_CHECK(dx.size() == node.inputs_.size(), "backward: {} returned {} gradients for {} inputs", node.name_,
              dx.size(), node.inputs_.size());
@@ -121,13 +147,11 @@ class Engine {
       accumulate(meta.grad, std::move(gradient));
       return;
     }
-    auto [entry, is_new] = pending_.try_emplace(meta.node.get(), meta.node->outputs_);
-    if (is_new) queue_.push(meta.node);
-    accumulate(entry->second[static_cast<size_t>(meta.output)], std::move(gradient));
+    if (!std::exchange(meta.node->queued_, true)) queue_.push(meta.node);
+    meta.node->deliver(meta.node->outputs_[static_cast<size_t>(meta.output)], std::move(gradient));
   }
 
   std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, Older> queue_;
-  std::unordered_map<Node*, Grads> pending_;
 };
 
 void backward(const Tensor& root) {

@@ -42,6 +42,12 @@ class Saved {
   uint64_t version_ = 0;
 };
 
+/// What a backward may do on its way, where it writes the gradient of an input that another op made.
+struct Arrived {
+  Tensor sum;   ///< gradients from other consumers so far, to be added; undefined: none
+  Tensor relu;  ///< then 0 where this is not above 0; undefined: no cut
+};
+
 class Node {
  public:
   explicit Node(const char* name) : name_(name) {}
@@ -54,6 +60,9 @@ class Node {
   virtual Grads backward(const Grads& dy) = 0;
   /// What backward() has to do beside spans of its own; unless a node knows better, it reads dy and writes as much.
   virtual Cost cost(const Grads& dy) const;
+  /// The result of the ReLU that ends an op of one output: its gradient counts where this is above 0 alone, and whoever
+  /// sends it may cut it (take_arrived). Undefined: no such ReLU.
+  virtual Tensor relu_output() const { return {}; }
   /// Storage id of the weight that names the layer; 0: none.
   virtual uint64_t layer() const { return 0; }
   /// Writes what the op computed in ONNX's operators (autograd/onnx.h). Error: the op has no rule.
@@ -71,14 +80,31 @@ class Node {
   /// returns an undefined one; null where it has to return it: no leaf, none so far, or shared storage.
   Tensor* leaf_sum(size_t input);
 
+  /// Takes what has arrived for an input, and where `cuts` and this consumer is the last, the ReLU of the op that made
+  /// it. The backward must return the total. A leaf has nothing to take.
+  Arrived take_arrived(size_t input, bool cuts);
+  /// Whether dy is 0 already where relu_output() is not above 0.
+  bool dy_is_cut() const { return outputs_.size() == 1 && outputs_[0].cut; }
+
  private:
   friend void attach(std::shared_ptr<Node>, const std::vector<Tensor>&, std::vector<Tensor*>);
   friend class Engine;
 
+  /// The gradient of an output, on its way.
+  struct Output {
+    Tensor sum;        ///< of what has arrived
+    int uses = 0;      ///< inputs of other nodes that it is
+    int arrived = 0;   ///< how many of them sent a gradient
+    bool cut = false;  ///< sum is 0 where relu_output() is not above 0
+    bool is_last() const { return arrived + 1 >= uses; }
+  };
+  void deliver(Output& output, Tensor gradient);
+
   const char* name_;
   uint64_t id_ = 0;
   std::vector<std::shared_ptr<Meta>> inputs_;
-  size_t outputs_ = 0;
+  std::vector<Output> outputs_;
+  bool queued_ = false;
 };
 
 /// Whether ops record. Thread-local, on by default.

@@ -155,6 +155,13 @@ std::string OnnxRule::integers(const std::vector<int64_t>& values) { return buil
 std::string OnnxRule::add(const char* type, std::vector<std::string> inputs, std::vector<OnnxAttribute> attributes) {
   return builder_.add(node_, type, std::move(inputs), std::move(attributes));
 }
+std::string OnnxRule::nearest(const std::string& value, const Shape& ours) {
+  const Shape to = onnx_shape(ours);
+  const auto dims = to.dims();
+  // Absent inputs (a region and scales) have empty names.
+  return add("Resize", {value, "", "", integers({dims.begin(), dims.end()})},
+             {{"coordinate_transformation_mode", "asymmetric"}, {"mode", "nearest"}, {"nearest_mode", "floor"}});
+}
 void OnnxRule::result(const std::string& value) { builder_.set_result(node_, value); }
 
 OnnxGraph onnx_graph(const std::string& name, const NamedTensors& inputs, const NamedTensors& outputs,

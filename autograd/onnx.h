@@ -85,6 +85,8 @@ class OnnxRule {
   std::string integers(const std::vector<int64_t>& values);
   /// Appends an operator; returns its output.
   std::string add(const char* type, std::vector<std::string> inputs, std::vector<OnnxAttribute> attributes = {});
+  /// A map's value resized to `ours` [n, h, w, c], where pixel i of an axis is that of floor(i * in / out).
+  std::string nearest(const std::string& value, const Shape& ours);
   /// The value that the node's output is.
   void result(const std::string& value);
   /// The same after a ReLU where `relu`.

@@ -251,7 +251,7 @@ void add_overhead(CLI::App& bench) {
   command->callback([a] {
     const auto device = make_device(a->device);
     const OverheadBench r = bench_overhead(*device);
-    print_figures({{"no_tape_ns", r.no_tape_ns}, {"tape_ns", r.tape_ns}}, a->json);
+    print_figures({{"no_tape_ns", r.no_tape_ns}, {"tape_ns", r.tape_ns}, {"span_ns", r.span_ns}}, a->json);
   });
 }
 

@@ -9,6 +9,7 @@ namespace az::cli {
 struct OverheadBench {
   double no_tape_ns = 0;  ///< recording off
   double tape_ns = 0;     ///< one input wants a gradient: a node is pushed and freed with the sum
+  double span_ns = 0;     ///< of that, what a profiler's hook costs while there is no profiler
 };
 
 /// Times it on `device`. The peer is bench/peers/overhead_peer.py.

@@ -30,6 +30,8 @@ void time_elementwise_maps(KernelTimer<Cuda>& b, int64_t n) {
     const T *x = b.template random<T>(count), *dy = b.template random<T>(count);
     T* y = b.template random<T>(count);
     b.template time<T>("elementwise", "add", c2, moved<T>(3 * count), [&] { cuda::add(b.stream(), x, dy, y, count); });
+    b.template time<T>("elementwise", "add, cut by relu", c2, moved<T>(4 * count),
+                       [&] { cuda::add_cut(b.stream(), x, dy, x, y, count); });
     b.template time<T>("elementwise", "relu", c2, moved<T>(2 * count),
                        [&] { cuda::map_forward<math::Relu>(b.stream(), x, y, count); });
     b.template time<T>("elementwise", "relu backward", c2, moved<T>(3 * count),
@@ -40,9 +42,12 @@ void time_elementwise_maps(KernelTimer<Cuda>& b, int64_t n) {
   });
   const Shape image{n, z.height, z.width, 3};
   const float* x = b.template random<float>(image.numel());
-  bf16* y = b.template empty<bf16>(image.numel());
-  b.template time<float>("elementwise", "cast to bf16", image, {6.0 * static_cast<double>(image.numel())},
-                         [&] { cuda::cast(b.stream(), x, y, image.numel()); });
+  const auto time_cast = [&]<class T>(const char* what, T* y) {
+    b.template time<float>("elementwise", what, image, {6.0 * static_cast<double>(image.numel())},
+                           [&] { cuda::cast(b.stream(), x, y, image.numel()); });
+  };
+  time_cast("cast to bf16", b.template empty<bf16>(image.numel()));
+  time_cast("cast to f16", b.template empty<f16>(image.numel()));
   b.clear();
 }
 

@@ -50,16 +50,18 @@ class KernelTimer {
     for (float& v : values) v = static_cast<float>(rng.uniform(0.1, 1));
     f32_ = Tensor::from(values, {static_cast<int64_t>(values.size())}, device);
     bf16_ = f32_.to(DType::bf16);
+    f16_ = f32_.to(DType::f16);
   }
 
   cuda::Stream& stream() { return device_.stream(); }
   Cuda& device() { return device_; }
 
-  /// f32 or bf16 in 0.1..1, until clear().
+  /// f32, bf16 or f16 in 0.1..1, until clear().
   template <class T>
   T* random(int64_t count) {
     T* data = empty<T>(count);
-    const Tensor& block = sizeof(T) == sizeof(float) ? f32_ : bf16_;
+    const Tensor& block = dtype_of<T> == DType::f16 ? f16_ : dtype_of<T> == DType::bf16 ? bf16_ : f32_;
+    static_assert(std::is_same_v<T, float> || is_half_type<T>);
     for (int64_t at = 0; at < count; at += block.numel())
       device_.copy(data + at, block.raw(), std::min(block.numel(), count - at) * static_cast<int64_t>(sizeof(T)));
     return data;
@@ -146,7 +148,7 @@ class KernelTimer {
 
   Cuda& device_;
   const KernelBenchOptions& options_;
-  Tensor f32_, bf16_;
+  Tensor f32_, bf16_, f16_;
   std::vector<Tensor> keep_;
   std::vector<KernelTime> times_;
 };
@@ -156,6 +158,7 @@ template <class F>
 void for_activations(const F& f) {
   f(float{});
   f(bf16{});
+  f(f16{});
 }
 
 }  // namespace az::cli

@@ -154,7 +154,21 @@ WeightIdentity rounded_for(WeightIdentity identity) {
   return identity;
 }
 
+/// conv_fuses of an algorithm for f32 maps.
+ConvFuses fuses(ConvAlgorithm algorithm) {
+  const bool matmul = algorithm == ConvAlgorithm::matmul;
+  return {.coarse = matmul, .sum = matmul || is_winograd(algorithm), .cut = matmul};
+}
+
 }  // namespace
+
+ConvFuses conv_fuses(const CpuDevice& device, const ConvShape& shape, DType maps) {
+  if (maps != DType::f32 || device.exact() || shape.x_count() == 0 || shape.y_count() == 0) return {};
+  const auto of = [&](ConvPass pass) { return fuses(conv_algorithm(shape, pass, maps, device.winograd())); };
+  ConvFuses both = of(ConvPass::backward_data);
+  both.coarse = of(ConvPass::forward).coarse;
+  return both;
+}
 
 template <class T>
 void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> all, const float* w,
@@ -163,6 +177,8 @@ void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<con
   if (maps.empty()) return;
   const WeightIdentity identity = rounded_for<T>(named);
   const ConvAlgorithm algorithm = algorithm_of(device, kind, maps, ConvPass::forward);
+  AZ_CHECK(!epilogue.coarse || (std::is_same_v<T, float> && fuses(algorithm).coarse),
+           "conv2d: {} takes no coarse residual", conv_algorithm_name(algorithm));
   const auto packed = [&] {
     return winograd_weights(device, algorithm, WinogradWeights::forward, kind, outputs_of(kind, maps), w, scale,
                             identity);
@@ -171,7 +187,7 @@ void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<con
     if (is_winograd(algorithm)) return winograd_maps(device, algorithm, kind, maps, packed(), epilogue);
   for (const ConvMaps<T>& m : maps) {
     const ConvShape d = with_size(kind, m);
-    const ConvEpilogue after{epilogue.bias, m.residual, epilogue.relu};
+    const ConvEpilogue after{epilogue.bias, m.residual, epilogue.relu, epilogue.coarse};
     if constexpr (std::is_same_v<T, bf16>) {
       if (!device.bf16_products()) {
         widened_conv_forward(device, d, m.x, w, scale, identity, after, m.y);
@@ -218,8 +234,8 @@ void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::sp
       }
     } else {
       if (algorithm == ConvAlgorithm::matmul) {
-        pointwise_forward(winograd_simd(), with_size(transposed, m), m.x, packed(), {}, device.dnn().winograd_scratch,
-                          m.y);
+        pointwise_forward(winograd_simd(), with_size(transposed, m), m.x, packed(),
+                          {.residual = m.residual, .cut = m.cut}, device.dnn().winograd_scratch, m.y);
         continue;
       }
     }
@@ -244,15 +260,20 @@ void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const W
 
 template <class T>
 void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const Wide<T>* w, const Wide<T>* scale,
-                        const WeightIdentity& identity, T* dx) {
+                        const WeightIdentity& identity, T* dx, const ConvGradientAfter<T>& after) {
   check("conv2d backward", shape);
+  if (after.sum || after.cut) {
+    const ConvFuses can = conv_fuses(device, shape, dtype_of<T>);
+    AZ_CHECK((can.sum || !after.sum) && (can.cut || !after.cut), "conv2d backward: no sum or cut in one pass with {}",
+             conv_geometry(shape));
+  }
   if (shape.y_count() == 0) return device.fill_zero(dx, shape.x_count() * static_cast<int64_t>(sizeof(T)));
   if constexpr (std::is_same_v<T, double>) {
     conv_backward_data_plain(shape, dy, w, scale, dx);
   } else {
     if constexpr (std::is_same_v<T, float>)
       if (device.exact()) return conv_backward_data_plain(shape, dy, w, scale, dx);
-    const ConvMaps<T> maps{shape.n, shape.h, shape.w, dy, nullptr, dx};
+    const ConvMaps<T> maps{shape.n, shape.h, shape.w, dy, after.sum, dx, after.cut};
     conv_backward_data_levels<T>(device, shape, {&maps, 1}, w, scale, identity);
   }
 }
@@ -277,7 +298,7 @@ void conv_backward_weights(CpuDevice& device, const ConvShape& shape, const T* x
   template void conv_forward<T>(CpuDevice&, const ConvShape&, const T*, const Wide<T>*, const Wide<T>*,       \
                                 const WeightIdentity&, const ConvEpilogue&, T*);                              \
   template void conv_backward_data<T>(CpuDevice&, const ConvShape&, const T*, const Wide<T>*, const Wide<T>*, \
-                                      const WeightIdentity&, T*);                                             \
+                                      const WeightIdentity&, T*, const ConvGradientAfter<T>&);                \
   template void conv_backward_weights<T>(CpuDevice&, const ConvShape&, const T*, const T*, Wide<T>*);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)

@@ -17,6 +17,9 @@ struct ConvEpilogue {
   const void* bias = nullptr;      // [k] f32, f64 beside f64
   const void* residual = nullptr;  // [n, oh, ow, k], added after the bias
   bool relu = false;
+  // The rest is for pointwise_forward alone.
+  bool coarse = false;        // residual is [n, oh / 2, ow / 2, k]: each of its pixels is added to a square of 2x2
+  const void* cut = nullptr;  // [n, oh, ow, k]: y is 0 where this is not above 0
 };
 
 /// A batch of maps of one size. T is float or bf16.
@@ -26,6 +29,7 @@ struct ConvMaps {
   const T* x = nullptr;         ///< [n, h, w, c]
   const T* residual = nullptr;  ///< [n, oh, ow, k] or null; may be y
   T* y = nullptr;               ///< [n, oh, ow, k]
+  const T* cut = nullptr;       ///< [n, oh, ow, k] or null: y is 0 where this is not above 0; 1x1 products alone
 };
 
 /// Names a weight tensor's contents, so that its packed form can be kept; id 0: do not keep.
@@ -49,11 +53,26 @@ void conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const W
 template <class T>
 void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> maps, const float* w,
                          const float* scale, const WeightIdentity& identity, const ConvEpilogue& epilogue);
+/// What a convolution does while it writes its result, instead of a pass over memory after it.
+struct ConvFuses {
+  bool coarse = false;  ///< forward: a residual of half the height and width
+  bool sum = false;     ///< data gradient: adds another gradient
+  bool cut = false;     ///< data gradient: the mask of a ReLU
+};
+/// A rule of the shape, for maps of f32 and bf16.
+ConvFuses conv_fuses(const CpuDevice& device, const ConvShape& shape, DType maps);
+
+/// What else goes into a data gradient, [n,h,w,c] each; null means absent. Error: conv_fuses says no.
+template <class T>
+struct ConvGradientAfter {
+  const T* sum = nullptr;  ///< is added; may be dx
+  const T* cut = nullptr;  ///< dx is 0 where this is not above 0
+};
 /// dx from dy: the transposed convolution with w * scale.   dy [n,oh,ow,k], dx [n,h,w,c]
 template <class T>
 void conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const Wide<T>* w, const Wide<T>* scale,
-                        const WeightIdentity& identity, T* dx);
-/// The same for maps of several sizes: `maps` have dx's sizes, x is dy and y is dx.
+                        const WeightIdentity& identity, T* dx, const ConvGradientAfter<T>& after = {});
+/// The same for maps of several sizes: `maps` have dx's sizes, x is dy, y is dx, and the residual is the sum.
 template <class T>
 void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::span<const ConvMaps<T>> maps,
                                const float* w, const float* scale, const WeightIdentity& identity);

@@ -62,11 +62,15 @@ void map_backward(const T* saved, const T* dy, T* dx, int64_t count) {
   });
 }
 
-#define AZ_ADD(T)                                                                \
-  namespace {                                                                    \
-  AZ_SIMD void add_loop(const T* a, const T* b, T* y, int64_t count) {           \
-    for (int64_t i = 0; i < count; ++i) y[i] = T(Wide<T>(a[i]) + Wide<T>(b[i])); \
-  }                                                                              \
+#define AZ_ADD(T)                                                                         \
+  namespace {                                                                             \
+  AZ_SIMD void add_loop(const T* a, const T* b, T* y, int64_t count) {                    \
+    for (int64_t i = 0; i < count; ++i) y[i] = T(Wide<T>(a[i]) + Wide<T>(b[i]));          \
+  }                                                                                       \
+  AZ_SIMD void add_cut_loop(const T* a, const T* b, const T* relu, T* y, int64_t count) { \
+    for (int64_t i = 0; i < count; ++i)                                                   \
+      y[i] = T(math::Relu{}.backward(Wide<T>(relu[i]), Wide<T>(a[i]) + Wide<T>(b[i])));   \
+  }                                                                                       \
   }
 AZ_ADD(float)
 AZ_ADD(double)
@@ -102,6 +106,13 @@ template <class T>
 void add(const T* a, const T* b, T* y, int64_t count) {
   parallel_for(count, kGrain,
                [&](int64_t begin, int64_t end) { add_loop(a + begin, b + begin, y + begin, end - begin); });
+}
+
+template <class T>
+void add_cut(const T* a, const T* b, const T* relu, T* y, int64_t count) {
+  parallel_for(count, kGrain, [&](int64_t begin, int64_t end) {
+    add_cut_loop(a + begin, b + begin, relu + begin, y + begin, end - begin);
+  });
 }
 
 template <class T>
@@ -157,6 +168,7 @@ T exp_scaled_backward(const T* x, const T* y, const T* dy, T s, T limit, T* dx, 
   template void map_backward<math::Exp, T>(const T*, const T*, T*, int64_t);     \
   template void map_backward<math::Sigmoid, T>(const T*, const T*, T*, int64_t); \
   template void add<T>(const T*, const T*, T*, int64_t);                         \
+  template void add_cut<T>(const T*, const T*, const T*, T*, int64_t);           \
   template void multiply<T>(const T*, const T*, T*, int64_t);                    \
   template void scale<T>(const T*, T, T*, int64_t);                              \
   template void scale_channels<T>(const T*, const T*, T*, int64_t, int64_t);     \
@@ -168,6 +180,8 @@ template void map_backward<math::Relu, bf16>(const bf16*, const bf16*, bf16*, in
 template void scale(const bf16*, float, bf16*, int64_t);
 template void add(const bf16*, const bf16*, bf16*, int64_t);
 template void add(const f16*, const f16*, f16*, int64_t);
+template void add_cut(const bf16*, const bf16*, const bf16*, bf16*, int64_t);
+template void add_cut(const f16*, const f16*, const f16*, f16*, int64_t);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)
 #undef AZ_INSTANTIATE

@@ -21,6 +21,9 @@ void cast(const From* x, To* y, int64_t count);
 /// y = a + b.   all [count]; also bf16 and f16, added in float
 template <class T>
 void add(const T* a, const T* b, T* y, int64_t count);
+/// y = a + b where relu > 0, else 0.   all [count]; also bf16 and f16, added in float
+template <class T>
+void add_cut(const T* a, const T* b, const T* relu, T* y, int64_t count);
 /// y = a * b.   all [count]
 template <class T>
 void multiply(const T* a, const T* b, T* y, int64_t count);

@@ -78,6 +78,21 @@ class Product {
     return {line * length_ + begin, end - begin, x_ + from * d_.c};
   }
 
+  /// A group's residuals, from `column` on: a row of pointers.
+  void residuals(const Pixels& at, int64_t column, const float** rows) const {
+    const float* from = static_cast<const float*>(epilogue_.residual) + column;
+    if (!epilogue_.coarse) {
+      for (int64_t r = 0; r < at.count; ++r) rows[r] = from + (at.first + r) * d_.k;
+      return;
+    }
+    const int64_t width = d_.ow();
+    int64_t line = at.first / width, j = at.first % width;  // lines of all images: their heights are even
+    for (int64_t r = 0; r < at.count; ++r) {
+      rows[r] = from + (line / 2 * (width / 2) + j / 2) * d_.k;
+      if (++j == width) j = 0, ++line;
+    }
+  }
+
   void block(int64_t begin, int64_t end, int64_t first_panel, int64_t last_panel, bool small, float* copy) const {
     const int64_t width = 2 * kernels_.lanes;
     PointwiseTile tile{};
@@ -93,7 +108,11 @@ class Product {
           std::copy_n(at.x + r * d_.stride * d_.c, d_.c, copy + ((g - begin) * kernels_.rows + r) * copy_stride());
       }
     }
-    const auto* residual = static_cast<const float*>(epilogue_.residual);
+    const auto *residual = static_cast<const float*>(epilogue_.residual),
+               *cut = static_cast<const float*>(epilogue_.cut);
+    const float* fetched = epilogue_.coarse ? nullptr : residual ? residual : cut;  // one is fetched ahead
+    const float* rows[kPointwiseMostRows];
+    tile.residual = residual ? rows : nullptr;
     for (int64_t p = first_panel; p < last_panel; ++p) {
       const int64_t column = p * width, vectors = std::min(width, columns_ - column) / kernels_.lanes;
       const int64_t last = d_.k - column - (vectors - 1) * kernels_.lanes;
@@ -106,16 +125,17 @@ class Product {
         const int64_t to = at.first * d_.k + column;
         tile.x = copy ? copy + (g - begin) * kernels_.rows * copy_stride() : at.x;
         tile.y = y_ + to;
-        tile.residual = residual ? residual + to : nullptr;
+        if (residual) residuals(at, column, rows);
+        tile.cut = cut ? cut + to : nullptr;
         tile.fetch[0] = next_panel;
         tile.fetch[1] = next_panel + 16;
         tile.fetch_step[0] = tile.fetch_step[1] = vectors * kernels_.lanes;
         if (small) {
-          // The next group: its inputs and its residual, a part with each panel.
+          // The next group: its inputs and its residual or cut, a part with each panel.
           const int64_t x_floats = at.count * d_.stride * d_.c, r_floats = at.count * d_.k;
           tile.fetch[0] = at.x + x_floats + x_floats * p / panels_;
           tile.fetch_step[0] = x_floats / (panels_ * d_.c);
-          tile.fetch[1] = residual ? residual + at.first * d_.k + r_floats + r_floats * p / panels_ : tile.fetch[0];
+          tile.fetch[1] = fetched ? fetched + at.first * d_.k + r_floats + r_floats * p / panels_ : tile.fetch[0];
           tile.fetch_step[1] = r_floats / (panels_ * d_.c);
         }
         kernels_.product[tile.last == kernels_.lanes][vectors - 1][at.count - 1](tile);
@@ -176,6 +196,8 @@ void pointwise_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t
 void pointwise_forward(WinogradSimd simd, const ConvShape& shape, const float* x, const float* packed,
                        const ConvEpilogue& epilogue, HugeBuffer& scratch, float* y) {
   AZ_CHECK(pointwise_fits(shape), "conv2d: the 1x1 product is for 1x1 with no padding and no groups");
+  AZ_CHECK(!epilogue.coarse || (shape.oh() % 2 == 0 && shape.ow() % 2 == 0),
+           "conv2d: a coarse residual for [{}, {}] pixels, want even sides", shape.oh(), shape.ow());
   if (shape.y_count() == 0) return;
   lanes_of(simd);
   Product(simd == WinogradSimd::avx512 ? pointwise_avx512() : pointwise_avx2(), shape, x, packed, epilogue, y)

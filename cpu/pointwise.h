@@ -21,8 +21,8 @@ size_t pointwise_packed_count(WinogradSimd simd, int64_t c, int64_t k);
 /// backward_data (simd, k, c).
 void pointwise_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t k, const float* w, const float* scale,
                     float* packed);
-/// y = relu(conv(x, packed) + bias + residual).   x [n,h,w,c], y [n,oh,ow,k]; residual may be y.
-/// Error: pointwise_fits does not hold.
+/// y = relu(conv(x, packed) + bias + residual), cut.   x [n,h,w,c], y [n,oh,ow,k]; a residual that is not coarse may be
+/// y. Errors: pointwise_fits does not hold; a coarse residual beside an odd height or width.
 void pointwise_forward(WinogradSimd simd, const ConvShape& shape, const float* x, const float* packed,
                        const ConvEpilogue& epilogue, HugeBuffer& scratch, float* y);
 

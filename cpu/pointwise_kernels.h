@@ -16,8 +16,9 @@ struct PointwiseTile {
   int64_t fetch_step[2];  ///< floats
   float* y;               ///< the first pixel's first channel of the panel
   int64_t y_stride;
-  const float* bias;      ///< of the panel's channels, or null
-  const float* residual;  ///< as y, or null; may be y
+  const float* bias;             ///< of the panel's channels, or null
+  const float* const* residual;  ///< of each pixel, the first channel of the panel; null: none; may be y's
+  const float* cut;              ///< as y, or null: y is 0 where this is not above 0
   bool relu;
   int64_t last;  ///< channels of the last vector that exist
 };

@@ -10,13 +10,20 @@
 
 namespace az::cpu::pointwise {
 
-/// relu(sum + bias + residual) of one vector, stored.
+template <class Simd, bool kWhole>
+AZ_VECTOR_INLINE auto load(const PointwiseTile& t, const float* from) {
+  return kWhole ? Simd::load(from) : Simd::load_part(from, t.last);
+}
+
+/// relu(sum + bias + residual) of vector j of pixel r, cut and stored.
 template <class Simd, bool kWhole, class Vector>
-AZ_VECTOR_INLINE void finish(Vector v, const PointwiseTile& t, Vector bias, int64_t at) {
+AZ_VECTOR_INLINE void finish(Vector v, const PointwiseTile& t, Vector bias, int r, int j) {
   const auto zero = Simd::broadcast(0);
+  const int64_t at = r * t.y_stride + j * Simd::kLanes;
   v = v + bias;
-  if (t.residual) v = v + (kWhole ? Simd::load(t.residual + at) : Simd::load_part(t.residual + at, t.last));
+  if (t.residual) v = v + load<Simd, kWhole>(t, t.residual[r] + j * Simd::kLanes);
   if (t.relu) v = v < zero ? zero : v;  // keeps NaN
+  if (t.cut) v = load<Simd, kWhole>(t, t.cut + at) > zero ? v : zero;
   if constexpr (kWhole) {
     Simd::store(t.y + at, v);
   }
@@ -54,9 +61,9 @@ AZ_VECTOR_TARGET void product(const PointwiseTile& t) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       if (whole)
-        finish<Simd, kAll>(sum[r][j], t, bias, r * t.y_stride + j * kLanes);
+        finish<Simd, kAll>(sum[r][j], t, bias, r, j);
       else
-        finish<Simd, kWhole>(sum[r][j], t, bias, r * t.y_stride + j * kLanes);
+        finish<Simd, kWhole>(sum[r][j], t, bias, r, j);
     }
   }
 }

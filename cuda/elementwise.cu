@@ -6,6 +6,7 @@
 //   map_forward          y = relu, exp or sigmoid of x               2 s                            1, ~20, ~25
 //   map_backward         dx from y and dy                            3 s                            1 to 3
 //   add                  y = a + b                                   3 s                            1
+//   add_cut              y = a + b where relu > 0, else 0            4 s                            2
 //   scale, scale_by      y = factor x, from the host or the device   2 s                            1
 //   scale_rows           y[r] = factor[r] x[r]                       2 s                            1
 //   exp_scaled           y = exp(min(s x, limit))                    2 s                            ~22
@@ -68,6 +69,13 @@ template <class T>
 __global__ void __launch_bounds__(kMapThreads) add_kernel(const T* a, const T* b, T* y, int64_t count) {
   map(
       count, [](Wide<T> v, Wide<T> w) { return v + w; }, y, a, b);
+}
+
+template <class T>
+__global__ void __launch_bounds__(kMapThreads)
+    add_cut_kernel(const T* a, const T* b, const T* relu, T* y, int64_t count) {
+  map(
+      count, [](Wide<T> v, Wide<T> w, Wide<T> r) { return math::Relu{}.backward(r, v + w); }, y, a, b, relu);
 }
 
 template <class T>
@@ -220,6 +228,11 @@ void add(Stream& stream, const T* a, const T* b, T* y, int64_t count) {
 }
 
 template <class T>
+void add_cut(Stream& stream, const T* a, const T* b, const T* relu, T* y, int64_t count) {
+  launch(stream, "add_cut_kernel", map_blocks<T>(count), kMapThreads, 0, add_cut_kernel<T>, a, b, relu, y, count);
+}
+
+template <class T>
 void scale(Stream& stream, const T* x, Wide<T> factor, T* y, int64_t count) {
   launch(stream, "scale_kernel", map_blocks<T>(count), kMapThreads, 0, scale_kernel<T>, x, factor, y, count);
 }
@@ -281,6 +294,7 @@ template void cast(Stream&, const f16*, bf16*, int64_t);
   template void map_forward<math::Relu, T>(Stream&, const T*, T*, int64_t);            \
   template void map_backward<math::Relu, T>(Stream&, const T*, const T*, T*, int64_t); \
   template void add(Stream&, const T*, const T*, T*, int64_t);                         \
+  template void add_cut(Stream&, const T*, const T*, const T*, T*, int64_t);           \
   template void scale(Stream&, const T*, float, T*, int64_t);
 AZ_INSTANTIATE(bf16)
 AZ_INSTANTIATE(f16)
@@ -295,6 +309,7 @@ AZ_INSTANTIATE(f16)
   template void map_backward<math::Exp, T>(Stream&, const T*, const T*, T*, int64_t);     \
   template void map_backward<math::Sigmoid, T>(Stream&, const T*, const T*, T*, int64_t); \
   template void add(Stream&, const T*, const T*, T*, int64_t);                            \
+  template void add_cut(Stream&, const T*, const T*, const T*, T*, int64_t);              \
   template void scale(Stream&, const T*, T, T*, int64_t);                                 \
   template void scale_by(Stream&, const T*, const T*, T*, int64_t);                       \
   template void scale_rows(Stream&, const T*, const T*, T*, int64_t, int64_t);            \

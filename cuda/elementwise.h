@@ -32,6 +32,9 @@ void map_backward(Stream& stream, const T* saved, const T* dy, T* dx, int64_t co
 /// y = a + b.   all [count]; also bf16 and f16
 template <class T>
 void add(Stream& stream, const T* a, const T* b, T* y, int64_t count);
+/// y = a + b where relu > 0, else 0.   all [count]; also bf16 and f16
+template <class T>
+void add_cut(Stream& stream, const T* a, const T* b, const T* relu, T* y, int64_t count);
 /// y = factor * x.   x, y [count]; also bf16 and f16
 template <class T>
 void scale(Stream& stream, const T* x, Wide<T> factor, T* y, int64_t count);

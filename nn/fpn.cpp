@@ -1,7 +1,6 @@
 #include "nn/fpn.h"
 
 #include "ops/elementwise.h"
-#include "ops/resize.h"
 #include "tensor/error.h"
 
 namespace az::nn {
@@ -38,7 +37,7 @@ std::vector<Tensor> Fpn::forward(std::vector<Tensor> stages) const {
     AZ_CHECK(c.dim(1) == 2 * above.dim(1) && c.dim(2) == 2 * above.dim(2),
              "fpn: stages {} and {} do not differ by a factor of 2; pad the picture's sides to multiples of 32",
              c.shape().str(), above.shape().str());
-    merged[i] = laterals_[i]->forward(c, {.residual = ops::resize_nearest(above, c.dim(1), c.dim(2))});
+    merged[i] = laterals_[i]->forward(c, {.residual = above});
     out[i + 1] = outputs_[i + 1]->forward(above);
   }
   out[0] = outputs_[0]->forward(merged[0]);

@@ -8,6 +8,7 @@
 #include "cpu/conv_weight_gradient.h"
 #include "cpu/elementwise.h"
 #include "cpu/reduce.h"
+#include "cpu/resize.h"
 #include "cuda/conv.h"
 #include "cuda/elementwise.h"
 #include "cuda/library.h"
@@ -16,11 +17,13 @@
 #include "ops/cast.h"
 #include "ops/dispatch.h"
 #include "ops/profile.h"
+#include "ops/resize.h"
 #include "tensor/layout.h"
 
 namespace az::ops {
 namespace {
 
+using autograd::Arrived;
 using autograd::Grads;
 using autograd::Node;
 using autograd::Saved;
@@ -76,18 +79,27 @@ Tensor masked(const Tensor& y, const Tensor& dy) {
   return dz;
 }
 
-/// `packed`: what packed_weights returned, on the CUDA device. `learning`: w has a gradient too.
+/// What a convolution of x's kind does on the way.
+cpu::ConvFuses fuses(const Tensor& x, const ConvShape& d) {
+  return x.device().kind() == DeviceKind::cpu ? cpu::conv_fuses(cpu_device(x), d, x.dtype()) : cpu::ConvFuses{};
+}
+
+/// `packed`: what packed_weights returned, on the CUDA device. `learning`: w has a gradient too. `on_way`: where
+/// fuses() allows it; dx takes the place of the sum where nobody else holds that.
 Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, const Tensor& scale, const Tensor& packed,
-                     bool learning) {
-  const ProfileSpan span(dy.device(), "conv2d data gradient",
-                         [&] { return conv_detail(d, cpu::ConvPass::backward_data, dy, w.storage_id()); });
-  Tensor dx = Tensor::empty({d.n, d.h, d.w, d.c}, dy.dtype(), dy.device());
+                     bool learning, const Arrived& on_way) {
+  const ProfileSpan span(dy.device(), "conv2d data gradient", [&] {
+    return conv_detail(d, cpu::ConvPass::backward_data, dy, w.storage_id(),
+                       int{on_way.sum.defined()} + int{on_way.relu.defined()});
+  });
+  Tensor dx = may_overwrite(on_way.sum) ? on_way.sum : Tensor::empty({d.n, d.h, d.w, d.c}, dy.dtype(), dy.device());
   on_device_bf16(
       "conv2d", dy,
       [&](auto t) {
         using T = decltype(t);
         cpu::conv_backward_data(cpu_device(dy), d, dy.data<T>(), w.data<Wide<T>>(), data_or_null<Wide<T>>(scale),
-                                identity(w, scale, learning), dx.mutable_data<T>());
+                                identity(w, scale, learning), dx.mutable_data<T>(),
+                                {data_or_null<T>(on_way.sum), data_or_null<T>(on_way.relu)});
       },
       [&](auto& device, auto t) {
         using T = decltype(t);
@@ -144,12 +156,27 @@ Tensor bias_gradient(const Tensor& dy, int64_t k) {
   return db;
 }
 
+/// Whether a residual that check_shapes let pass has half the output's height and width.
+bool is_coarse(const ConvShape& d, const Tensor& residual) { return residual.defined() && residual.dim(1) != d.oh(); }
+
+/// Of a coarse residual: the sums over the squares of 2x2 pixels that a pixel was added to. On the CPU, in f32.
+Tensor coarse_gradient(const Tensor& dy) {
+  const math::ResizeShape up{dy.dim(0), dy.dim(1) / 2, dy.dim(2) / 2, dy.dim(3), dy.dim(1), dy.dim(2)};
+  const ProfileSpan span(dy.device(), "conv2d residual gradient", [&] {
+    return detail(
+        dy, {.flops = static_cast<double>(dy.numel()), .bytes_read = bytes_of(dy), .bytes_written = bytes_of(dy) / 4});
+  });
+  Tensor dx = Tensor::empty({up.images, up.h_in, up.w_in, up.channels}, dy.dtype(), dy.device());
+  cpu::resize_backward(math::Resize::nearest, dy.data<float>(), dx.mutable_data<float>(), up);
+  return dx;
+}
+
 struct Conv2dNode final : Node {
   ConvShape shape;
   Saved x, w, scale, y;
   Saved bias;  // for onnx() alone
   Tensor packed;
-  bool relu, residual;
+  bool relu, residual, coarse;
 
   Conv2dNode(const ConvShape& d, const Tensor& in, const Tensor& weight, const Tensor& packed_weight, const Epilogue& e,
              const Tensor& out)
@@ -159,7 +186,8 @@ struct Conv2dNode final : Node {
         w(weight),
         packed(packed_weight.detached()),
         relu(e.relu),
-        residual(e.residual.defined()) {
+        residual(e.residual.defined()),
+        coarse(is_coarse(d, e.residual)) {
     if (e.scale.defined()) scale = Saved(e.scale);
     if (e.bias.defined()) bias = Saved(e.bias);
     if (relu) y = Saved(out);
@@ -167,15 +195,20 @@ struct Conv2dNode final : Node {
 
   Grads backward(const Grads& dy) override {
     const Tensor factor = scale.defined() ? scale.get(name()) : Tensor();
-    const Tensor dz = relu ? masked(y.get(name()), dy[0]) : dy[0];
+    const Tensor dz = relu && !dy_is_cut() ? masked(y.get(name()), dy[0]) : dy[0];
     dz.device().count_flops(shape.flops() * (int{needs(0)} + int{needs(1)}));
     Grads result(4);
-    if (needs(0)) result[0] = data_gradient(shape, dz, w.get(name()), factor, packed, needs(1));
+    if (needs(0)) {
+      const cpu::ConvFuses can = fuses(dz, shape);
+      result[0] = data_gradient(shape, dz, w.get(name()), factor, packed, needs(1),
+                                can.sum ? take_arrived(0, can.cut) : Arrived());
+    }
     if (needs(1)) result[1] = weight_gradient(shape, x.get(name()), dz, factor, w.storage_id(), leaf_sum(1));
     if (needs(2)) result[2] = bias_gradient(dz, shape.k);
-    if (needs(3)) result[3] = dz;
+    if (needs(3)) result[3] = coarse ? coarse_gradient(dz) : dz;
     return result;
   }
+  Tensor relu_output() const override { return relu ? y.get(name()) : Tensor(); }
   Cost cost(const Grads&) const override { return {}; }  // each gradient is a span of its own
   uint64_t layer() const override { return w.storage_id(); }
 
@@ -200,7 +233,9 @@ struct Conv2dNode final : Node {
                               {"kernel_shape", std::vector{shape.r, shape.s}},
                               {"pads", std::vector<int64_t>(4, shape.padding)},
                               {"strides", std::vector{shape.stride, shape.stride}}});
-    if (residual) y = rule.add("Add", {y, rule.input(3)});
+    if (residual)
+      y = rule.add(
+          "Add", {y, coarse ? rule.nearest(rule.input(3), {shape.n, shape.oh(), shape.ow(), shape.k}) : rule.input(3)});
     rule.result(y, relu);
   }
 };
@@ -211,7 +246,8 @@ Tensor forward(const ConvShape& d, const Tensor& x, const Tensor& w, const Epilo
       "conv2d", x,
       [&](auto t) {
         using T = decltype(t);
-        const cpu::ConvEpilogue after{data_or_null<Wide<T>>(e.bias), data_or_null<T>(e.residual), e.relu};
+        const cpu::ConvEpilogue after{data_or_null<Wide<T>>(e.bias), data_or_null<T>(e.residual), e.relu,
+                                      is_coarse(d, e.residual)};
         cpu::conv_forward(cpu_device(x), d, x.data<T>(), w.data<Wide<T>>(), data_or_null<Wide<T>>(e.scale),
                           identity(w, e.scale, autograd::wants_record({w})), after, y.mutable_data<T>());
         return Tensor();
@@ -284,8 +320,10 @@ ConvShape check_shapes(const Tensor& x, const Tensor& w, const Conv2dOptions& o,
   };
   per_channel("scale", e.scale);
   per_channel("bias", e.bias);
-  AZ_CHECK(!e.residual.defined() ||
-               (e.residual.shape() == Shape{d.n, d.oh(), d.ow(), d.k} && e.residual.dtype() == x.dtype()),
+  const bool even = d.oh() % 2 == 0 && d.ow() % 2 == 0;
+  AZ_CHECK(!e.residual.defined() || ((e.residual.shape() == Shape{d.n, d.oh(), d.ow(), d.k} ||
+                                      (even && e.residual.shape() == Shape{d.n, d.oh() / 2, d.ow() / 2, d.k})) &&
+                                     e.residual.dtype() == x.dtype()),
            "conv2d: residual is {}, the output is [{}, {}, {}, {}]", e.residual.str(), d.n, d.oh(), d.ow(), d.k);
   return d;
 }
@@ -294,6 +332,11 @@ ConvShape check_shapes(const Tensor& x, const Tensor& w, const Conv2dOptions& o,
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, Epilogue e) {
   const ConvShape d = check_shapes(x, w, options, e);
+  const bool coarse = is_coarse(d, e.residual);
+  if (coarse && !fuses(x, d).coarse) {
+    e.residual = resize_nearest(e.residual, d.oh(), d.ow());
+    return conv2d(x, w, options, std::move(e));
+  }
   if (is_host_f16(x)) {
     const Tensor residual = e.residual.defined() ? cast(e.residual, DType::f32) : Tensor();
     return cast(conv2d(cast(x, DType::f32), rounded_weights(w, e.scale, x.dtype()), options,
@@ -301,10 +344,10 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, Ep
                 x.dtype());
   }
   const ProfileSpan span(x.device(), "conv2d", [&] {
-    return conv_detail(d, cpu::ConvPass::forward, x, w.storage_id(), e.residual.defined());
+    return conv_detail(d, cpu::ConvPass::forward, x, w.storage_id(), coarse ? 0.25 : int{e.residual.defined()});
   });
-  Tensor y = may_overwrite(e.residual) ? e.residual.detached()
-                                       : Tensor::empty({d.n, d.oh(), d.ow(), d.k}, x.dtype(), x.device());
+  Tensor y = !coarse && may_overwrite(e.residual) ? e.residual.detached()
+                                                  : Tensor::empty({d.n, d.oh(), d.ow(), d.k}, x.dtype(), x.device());
   x.device().count_flops(d.flops());
   const Tensor packed = forward(d, x, w, e, y);
   return autograd::record<Conv2dNode>(y, {x, w, e.bias, e.residual}, d, x, w, packed, e, y);

@@ -18,7 +18,8 @@ struct Conv2dOptions {
 struct Epilogue {
   Tensor scale = {};     ///< [k], a folded norm's factor; a constant
   Tensor bias = {};      ///< [k], learned or a folded norm's shift
-  Tensor residual = {};  ///< [n, oh, ow, k]; y takes its memory on the CPU if it is moved in and nobody else holds it
+  Tensor residual = {};  ///< [n, oh, ow, k]; y takes its memory on the CPU if it is moved in and nobody else holds it.
+                         ///< Or [n, oh / 2, ow / 2, k]: each pixel is added to a square of 2x2, as resize_nearest does
   bool relu = false;
 };
 

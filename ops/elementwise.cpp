@@ -47,8 +47,9 @@ struct MapNode final : Node {
   Saved y;
   MapNode(const char* name, const Tensor& out) : Node(name), y(out) {}
   Grads backward(const Grads& dy) override {
+    if (dy_is_cut()) return {dy[0]};
     const Tensor& saved = y.get(name());
-    Tensor dx = like(saved);
+    Tensor dx = dy[0].is_only_owner() ? dy[0] : like(saved);
     on_map_device<Body>(
         name(), saved,
         [&](auto t) {
@@ -61,7 +62,8 @@ struct MapNode final : Node {
         });
     return {dx};
   }
-  Cost cost(const Grads& dy) const override { return map_cost(dy[0], kFlops<Body>.backward, 1); }
+  Cost cost(const Grads& dy) const override { return dy_is_cut() ? Cost{} : map_cost(dy[0], kFlops<Body>.backward, 1); }
+  Tensor relu_output() const override { return std::is_same_v<Body, math::Relu> ? y.get(name()) : Tensor(); }
   void onnx(autograd::OnnxRule& rule) const override {
     if constexpr (!std::is_same_v<Body, math::Relu>) return Node::onnx(rule);
     rule.result(rule.input(0), /*relu=*/true);

@@ -42,7 +42,7 @@ double element_bytes(const Tensor& t) { return static_cast<double>(dtype_bytes(t
 
 }  // namespace
 
-Cost conv_cost(const math::ConvShape& s, ConvPass pass, double activation_bytes, double weight_bytes, bool residual,
+Cost conv_cost(const math::ConvShape& s, ConvPass pass, double activation_bytes, double weight_bytes, double more,
                ConvAlgorithm algorithm) {
   const double x = activation_bytes * static_cast<double>(s.x_count());
   const double y = activation_bytes * static_cast<double>(s.y_count());
@@ -50,11 +50,11 @@ Cost conv_cost(const math::ConvShape& s, ConvPass pass, double activation_bytes,
   Cost cost{.flops = s.flops()};
   switch (pass) {
     case ConvPass::forward:
-      cost.bytes_read = x + w + (residual ? y : 0);
+      cost.bytes_read = x + w + more * y;
       cost.bytes_written = y;
       break;
     case ConvPass::backward_data:
-      cost.bytes_read = y + w;
+      cost.bytes_read = y + w + more * x;
       cost.bytes_written = x;
       break;
     case ConvPass::backward_weights:
@@ -78,7 +78,7 @@ Cost conv_cost(const math::ConvShape& s, ConvPass pass, double activation_bytes,
 }
 
 SpanDetail conv_detail(const math::ConvShape& s, ConvPass pass, const Tensor& activations, uint64_t weight,
-                       bool residual) {
+                       double more) {
   const auto algorithm = chosen(s, pass, activations);
   const double element = element_bytes(activations);
   return {.shape = fmt::format("[{}, {}, {}, {}] {}x{}{}{} -> {}", s.n, s.h, s.w, s.c, s.r, s.s,
@@ -86,7 +86,7 @@ SpanDetail conv_detail(const math::ConvShape& s, ConvPass pass, const Tensor& ac
                                s.dilation > 1 ? fmt::format(" dilated {}", s.dilation) : "", s.k),
           .dtype = dtype_name(activations.dtype()),
           .cost = conv_cost(s, pass, element, pass == ConvPass::backward_weights ? std::max(element, 4.0) : element,
-                            residual, algorithm.value_or(ConvAlgorithm::direct)),
+                            more, algorithm.value_or(ConvAlgorithm::direct)),
           .algorithm = name_of(algorithm, activations),
           .weight = weight};
 }
@@ -101,8 +101,7 @@ SpanDetail conv_levels_detail(std::span<const math::ConvShape> shapes, const Ten
   whole.cost = {};
   for (const auto& shape : shapes) {
     // Weights are read once for all levels.
-    const Cost one =
-        conv_cost(shape, ConvPass::forward, element, &shape == shapes.data() ? element : 0, false, algorithm);
+    const Cost one = conv_cost(shape, ConvPass::forward, element, &shape == shapes.data() ? element : 0, 0, algorithm);
     whole.cost.flops += one.flops;
     whole.cost.bytes_read += one.bytes_read;
     whole.cost.bytes_written += one.bytes_written;

@@ -25,16 +25,17 @@ inline Cost map_cost(const Tensor& x, double flops, int more = 0, int written = 
           .bytes_written = bytes_of(x) * written};
 }
 
-/// Cost of a pass over activations of `activation_bytes` and weights of `weight_bytes` an element; a residual is read
-/// like an output. Winograd's algorithms multiply fewer points for each started tile of outputs than the formula has
-/// products (math/winograd.h); their transforms are not counted.
+/// Cost of a pass over activations of `activation_bytes` and weights of `weight_bytes` an element; `more` are operands
+/// beside them in sizes of the result: a residual, another gradient, a mask. Winograd's algorithms multiply fewer
+/// points for each started tile of outputs than the formula has products (math/winograd.h); their transforms are not
+/// counted.
 Cost conv_cost(const math::ConvShape& shape, cpu::ConvPass pass, double activation_bytes, double weight_bytes,
-               bool residual = false, cpu::ConvAlgorithm algorithm = cpu::ConvAlgorithm::direct);
+               double more = 0, cpu::ConvAlgorithm algorithm = cpu::ConvAlgorithm::direct);
 
 /// A span's detail of a pass on the device of `activations`, with the algorithm that this device takes; `weight` is the
 /// storage id of its weights. They are of the activations' type, but gradients of weights are at least f32.
 SpanDetail conv_detail(const math::ConvShape& shape, cpu::ConvPass pass, const Tensor& activations, uint64_t weight,
-                       bool residual = false);
+                       double more = 0);
 /// The same of maps of several sizes that share weights in one call, which take the algorithm of the largest.
 SpanDetail conv_levels_detail(std::span<const math::ConvShape> shapes, const Tensor& activations, uint64_t weight);
 

@@ -48,11 +48,7 @@ struct ResizeNode final : Node {
   Cost cost(const Grads& dy) const override { return resize_cost(how, shape, dy[0].dtype(), true); }
   void onnx(autograd::OnnxRule& rule) const override {
     if (how != Resize::nearest) return Node::onnx(rule);
-    const std::string sizes = rule.integers({shape.images, shape.channels, shape.h_out, shape.w_out});
-    // Absent inputs (a region and scales) have empty names.
-    rule.result(
-        rule.add("Resize", {rule.input(0), "", "", sizes},
-                 {{"coordinate_transformation_mode", "asymmetric"}, {"mode", "nearest"}, {"nearest_mode", "floor"}}));
+    rule.result(rule.nearest(rule.input(0), {shape.images, shape.h_out, shape.w_out, shape.channels}));
   }
 };
 

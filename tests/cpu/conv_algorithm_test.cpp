@@ -177,6 +177,67 @@ TEST_CASE("a 1x1 product with exchanged channels gives the data gradient") {
   }
 }
 
+TEST_CASE("a 1x1 product takes a coarse residual and a cut along") {
+  for (const ConvShape& d : {one(1, 2, 2, 16, 16), one(2, 18, 14, 33, 40), one(2, 8, 30, 600, 257),
+                             one(2, 11, 35, 17, 36, 2), one(1, 6, 58, 20, 48)}) {
+    const Inputs in(d);
+    const int64_t h = d.oh(), w = d.ow();
+    const std::vector<float> coarse = uniform(d.n * (h / 2) * (w / 2) * d.k, 7), cut = uniform(d.y_count(), 8);
+    std::vector<float> fine(in.residual.size());
+    for (int64_t i = 0; i < d.y_count(); ++i) {
+      const int64_t pixel = i / d.k, line = pixel / w % h, image = pixel / w / h;
+      const int64_t from = (image * (h / 2) + line / 2) * (w / 2) + pixel % w / 2;
+      fine[static_cast<size_t>(i)] = coarse[static_cast<size_t>(from * d.k + i % d.k)];
+    }
+    for (const WinogradSimd simd : instruction_sets()) {
+      CAPTURE(d.c);
+      CAPTURE(d.k);
+      HugeBuffer packed, scratch;
+      cpu::pointwise_pack(simd, WinogradWeights::forward, d.c, d.k, in.w.data(), nullptr,
+                          packed.reserve(cpu::pointwise_packed_count(simd, d.c, d.k)));
+      const auto run = [&](const ConvEpilogue& after) {
+        return guarded(in, false, [&](const ConvEpilogue&, float* y) {
+          cpu::pointwise_forward(simd, d, in.x.data(), packed.data(), after, scratch, y);
+        });
+      };
+      auto want = run({.bias = in.bias.data(), .residual = fine.data()});
+      CHECK(run({.bias = in.bias.data(), .residual = coarse.data(), .coarse = true}) == want);
+      for (size_t i = 0; i < want.size(); ++i) want[i] = cut[i] > 0 ? want[i] : 0;
+      CHECK(run({.bias = in.bias.data(), .residual = fine.data(), .cut = cut.data()}) == want);
+    }
+  }
+}
+
+TEST_CASE("a data gradient adds another gradient and cuts, or says that it cannot") {
+  if (cpu::winograd_simd() == WinogradSimd::none) return;
+  cpu::CpuDevice device;
+  for (const auto& [d, sums, cuts] :
+       {std::tuple(one(2, 17, 19, 40, 33), true, true), std::tuple(three(1, 31, 29, 20, 24, 2), true, false),
+        std::tuple(one(1, 18, 21, 32, 48, 2), false, false)}) {
+    const Inputs in(d);
+    const auto can = cpu::conv_fuses(device, d, DType::f32);
+    CHECK(can.sum == sums);
+    CHECK(can.cut == cuts);
+    CHECK_FALSE(cpu::conv_fuses(device, d, DType::bf16).sum);
+    std::vector<float> apart(in.x.size()), cut = uniform(d.x_count(), 8);
+    const auto gradient = [&, d = d](const cpu::ConvGradientAfter<float>& after, std::vector<float>& dx) {
+      cpu::conv_backward_data(device, d, in.residual.data(), in.w.data(), in.scale.data(), {}, dx.data(), after);
+    };
+    gradient({}, apart);
+    std::vector<float> dx = in.x;
+    if (!sums) {
+      CHECK_THROWS_AS(gradient({.sum = dx.data()}, dx), Error);
+      CHECK_THROWS_AS(gradient({.cut = cut.data()}, dx), Error);
+      continue;
+    }
+    gradient({.sum = dx.data(), .cut = cuts ? cut.data() : nullptr}, dx);
+    for (size_t i = 0; i < dx.size(); ++i) {
+      const float total = apart[i] + in.x[i];
+      REQUIRE(dx[i] == (cuts && !(cut[i] > 0) ? 0 : total));
+    }
+  }
+}
+
 namespace {
 
 ConvShape strided(ConvShape d) {
@@ -246,6 +307,9 @@ TEST_CASE("the messages of the 1x1 product and of few outputs") {
   CHECK_THROWS_WITH_AS(
       cpu::pointwise_forward(cpu::winograd_simd(), three(1, 4, 4, 8, 8), nullptr, nullptr, {}, scratch, nullptr),
       "conv2d: the 1x1 product is for 1x1 with no padding and no groups", Error);
+  CHECK_THROWS_WITH_AS(cpu::pointwise_forward(cpu::winograd_simd(), one(1, 4, 5, 8, 8), nullptr, nullptr,
+                                              {.coarse = true}, scratch, nullptr),
+                       "conv2d: a coarse residual for [4, 5] pixels, want even sides", Error);
   CHECK_THROWS_WITH_AS(
       cpu::few_outputs_forward(cpu::winograd_simd(), three(1, 4, 4, 8, 5), nullptr, nullptr, nullptr, {}, nullptr),
       "conv2d: 5 outputs in 1 groups, want at most 4 and no groups", Error);

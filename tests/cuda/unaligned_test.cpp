@@ -59,6 +59,8 @@ TEST_CASE("backward kernels take gradients from any address") {
     check(a, b, small, [&](const float* saved, const float* dy, float* dx) {
       cuda::map_backward<math::Relu>(stream, saved, dy, dx, small);
     });
+    check(a, b, small,
+          [&](const float* sum, const float* dy, float* dx) { cuda::add_cut(stream, sum, dy, sum, dx, small); });
     check(doubled, {}, small, [&](const float* dy, const float*, float* dx) {
       cuda::resize_backward(stream, math::Resize::nearest, dy, dx, to);
     });

@@ -48,7 +48,7 @@ void check_cost(const Span* span, double flops, double read, double written) {
 TEST_CASE("a convolution's cost: 2 x 5 x 6 pixels of 3 channels to 4 by 3x3 with stride 2") {
   // Output 2 x 3 x 3 x 4 = 72 elements of 27 products; x 180, w 108, y 72 elements.
   const math::ConvShape shape{.n = 2, .h = 5, .w = 6, .c = 3, .k = 4, .r = 3, .s = 3, .stride = 2, .padding = 1};
-  const Cost forward = ops::conv_cost(shape, cpu::ConvPass::forward, 4, 4, true);
+  const Cost forward = ops::conv_cost(shape, cpu::ConvPass::forward, 4, 4, 1);
   CHECK(forward.flops == 2 * 72 * 27);
   CHECK(forward.bytes_read == 4 * (180 + 108 + 72));
   CHECK(forward.bytes_written == 4 * 72);
@@ -64,7 +64,7 @@ TEST_CASE("a convolution's cost: 2 x 5 x 6 pixels of 3 channels to 4 by 3x3 with
 TEST_CASE("Winograd multiplies 36 points a tile of 4x4 outputs, 81 with stride 2, and 16 of 2x2, started ones too") {
   const math::ConvShape shape{.n = 1, .h = 9, .w = 8, .c = 5, .k = 7, .r = 3, .s = 3, .padding = 1};
   const auto executed = [](const math::ConvShape& s, cpu::ConvAlgorithm algorithm) {
-    return ops::conv_cost(s, cpu::ConvPass::forward, 4, 4, false, algorithm).executed_flops;
+    return ops::conv_cost(s, cpu::ConvPass::forward, 4, 4, 0, algorithm).executed_flops;
   };
   CHECK(ops::conv_cost(shape, cpu::ConvPass::forward, 4, 4).flops == 2 * 9 * 8 * 7 * 9 * 5);
   CHECK(executed(shape, cpu::ConvAlgorithm::winograd4) == 2 * 36 * (3 * 2) * 5 * 7);
