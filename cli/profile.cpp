@@ -178,8 +178,8 @@ void add_profile_command(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("profile", "where a step's time goes, op by op, beside what the machine can do");
   command->add_option("MODEL", a->model,
-                      "polarmask-r50, polarmask-r101, polarmask-x101, siammask-r50 (infer; a crop of 255); or to train "
-                      "a configuration, FILE.toml, with its data");
+                      "polarmask-r50, polarmask-r101, polarmask-x101, siammask-r50 (crops of 255); or to train a "
+                      "configuration, FILE.toml, with its data");
   command->add_option("MODE", a->mode, "infer or train")->check(CLI::IsMember({"infer", "train"}));
   command->add_option("--size", a->size, "HxW in pixels; padded to multiples of 32")->capture_default_str();
   command->add_option("--batch", a->batch, "pictures a step")->check(CLI::Range(1, 1024))->capture_default_str();

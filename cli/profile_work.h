@@ -27,7 +27,7 @@ class ProfileWork {
 };
 
 /// The work of `bench MODEL`; PolarMask's outputs of an inference are then decoded, on the host. Error: an unknown
-/// model, or siammask-r50's training.
+/// model, or siammask-r50's training in bf16.
 std::unique_ptr<ProfileWork> made_up_work(const WorkloadOptions& options, Device& device);
 
 /// Training as a configuration has it: its data set, loader and optimizer. Nothing is saved.

@@ -49,6 +49,7 @@ class SiamMaskTrainingWork {
   void step();
   /// The last step's loss, before its update. Waits. Error: its gradients were not finite.
   double loss();
+  models::SiamMask& network() { return network_; }
   const ops::StepRunner& runner() const { return runner_; }
 
  private:

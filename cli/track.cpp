@@ -3,21 +3,19 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
 
 #include "cli/polarmask.h"
 #include "cli/siammask.h"
 #include "cli/timing.h"
+#include "cli/track_start.h"
 #include "cli/track_tune.h"
 #include "cli/tracking.h"
 #include "data/frames.h"
-#include "data/label_map.h"
 #include "data/stopwatch.h"
-#include "data/vot.h"
-#include "eval/siam_vos.h"
 #include "eval/track_output.h"
 #include "tensor/error.h"
 #include "train/checkpoint.h"
@@ -28,51 +26,17 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Arguments : ConfigArguments {
-  std::string weights, frames, mask, out, video;
-  std::vector<std::string> boxes;
+  std::string weights, frames, out, video;
+  StartOptions start;
   TuneOptions tune;
   bool tuning = false, json = false;
 };
 
-/// Where the objects begin: given boxes, a label map's objects, or the first line of the sequence's groundtruth.txt.
-struct Starts {
-  std::vector<cpu::InitialBox> boxes;
-  data::LabelMap map;  // with --mask; empty else
-  std::vector<uint8_t> labels;
-};
-
-Starts read_starts(const Arguments& a) {
-  Starts starts;
-  AZ_CHECK(a.boxes.empty() || a.mask.empty(), "track: give --box or --mask, not both");
-  for (const std::string& box : a.boxes) starts.boxes.push_back(parse_box(box));
-  if (!a.mask.empty()) {
-    starts.map = data::read_label_map(a.mask);
-    std::array<bool, 256> present{};
-    for (const uint8_t label : starts.map.labels) present[label] = true;
-    std::vector<uint8_t> one(starts.map.labels.size());
-    for (size_t label = 1; label < present.size(); ++label) {
-      if (!present[label]) continue;
-      std::ranges::transform(starts.map.labels, one.begin(), [&](uint8_t l) { return uint8_t{l == label}; });
-      starts.labels.push_back(static_cast<uint8_t>(label));
-      starts.boxes.push_back(eval::box_of_mask({one.data(), starts.map.height, starts.map.width, starts.map.width}));
-    }
-    AZ_CHECK(!starts.boxes.empty(), "{}: no object in it", a.mask);
-  }
-  const fs::path truth = fs::path(a.frames) / "groundtruth.txt";
-  if (starts.boxes.empty() && fs::is_regular_file(truth)) {
-    const auto regions = data::read_regions(truth);
-    AZ_CHECK(!regions.empty(), "{}: no region in it", truth.string());
-    starts.boxes.push_back(cpu::initial_box(regions.front()));
-  }
-  AZ_CHECK(!starts.boxes.empty(), "track: what is to be tracked? Give --box x,y,w,h or --mask first.png");
-  return starts;
-}
-
 /// A sequence being tracked.
 class Run {
  public:
-  Run(models::SiamTracker& tracker, Starts starts, const eval::TrackOutputOptions& output)
-      : tracker_(tracker), starts_(std::move(starts)), output_(output, starts_.boxes.size()) {}
+  Run(models::SiamTracker& tracker, std::vector<TrackStart> starts, const eval::TrackOutputOptions& output)
+      : tracker_(tracker), starts_(std::move(starts)), output_(output, starts_.size()) {}
 
   /// Tracks every frame that can be read, writes what was found, and then throws what ended the frames early.
   void frames(data::Frames& frames) {
@@ -95,16 +59,19 @@ class Run {
 
  private:
   void begin(const data::Image& frame) {
-    AZ_CHECK(starts_.labels.empty() || (starts_.map.width == frame.width && starts_.map.height == frame.height),
-             "--mask is {} x {}, the first frame {} x {}", starts_.map.width, starts_.map.height, frame.width,
-             frame.height);
-    for (size_t i = 0; i < starts_.boxes.size(); ++i) {
-      const cpu::InitialBox& b = starts_.boxes[i];
+    for (size_t i = 0; i < starts_.size(); ++i) {
+      const cpu::InitialBox& b = starts_[i].box;
+      if (const auto& mask = starts_[i].mask) add_mask(static_cast<uint8_t>(i + 1), *mask, frame);
       tracker_.start(i, frame, b);
       lines_.push_back({{b.cx - b.w / 2, b.cy - b.h / 2, b.w, b.h}, models::corners_of({b.cx, b.cy, b.w, b.h}), 1});
-      if (!starts_.labels.empty())
-        masks_.add(static_cast<uint8_t>(i + 1), starts_.map.labels.data(), starts_.labels[i]);
     }
+  }
+
+  void add_mask(uint8_t label, const cpu::Rle& mask, const data::Image& frame) {
+    const cpu::Mask pixels = cpu::rle_decode(mask);
+    AZ_CHECK(pixels.width == frame.width && pixels.height == frame.height, "--mask is {} x {}, the first frame {} x {}",
+             pixels.width, pixels.height, frame.width, frame.height);
+    masks_.add(label, pixels.pixels.data(), 1);
   }
 
   void step(const std::string& name, const data::Image& frame) {
@@ -126,7 +93,7 @@ class Run {
   }
 
   models::SiamTracker& tracker_;
-  Starts starts_;
+  std::vector<TrackStart> starts_;
   eval::TrackOutput output_;
   eval::MaskFusion masks_;
   std::vector<eval::TrackLine> lines_;
@@ -143,14 +110,17 @@ void run(const Arguments& a) {
   network->set_training(false);
   const auto how = step_options(config, activation_dtype(a.dtype, *device, DType::f32), !a.eager);
   if (a.tuning) return tune_tracker(*network, track_options(config.tracker), how, *device, a.frames, a.tune);
-  Starts starts = read_starts(a);
+  std::vector<TrackStart> starts = find_starts(a.start, a.frames, a, *device);
+  std::vector<std::optional<eval::TrackDetection>> detected;
+  for (const TrackStart& start : starts) detected.push_back(start.detected);
   data::Frames frames = data::Frames::open(a.frames);
-  models::SiamTracker tracker(*network, std::vector(starts.boxes.size(), track_options(config.tracker)), *device, how);
+  models::SiamTracker tracker(*network, std::vector(starts.size(), track_options(config.tracker)), *device, how);
   Run run(tracker, std::move(starts),
           {.out = a.out,
            .video = a.video,
            .frames_per_second = frames.frames_per_second(),
-           .seg_thr = config.tracker.seg_thr});
+           .seg_thr = config.tracker.seg_thr,
+           .detected = std::move(detected)});
   run.frames(frames);
   if (a.json)
     fmt::print("{}\n", nlohmann::ordered_json{{"frames", run.count()},
@@ -174,9 +144,7 @@ void add_track_command(CLI::App& app) {
   command->add_option("FRAMES", a->frames, "folder of frames, video file, or a VOT sequence; with --tune a VOT set")
       ->required();
   command->add_option("--weights", a->weights, "weights file or run folder")->required();
-  command->add_option("--box", a->boxes, "x,y,w,h of an object in the first frame, pixels (repeatable)")
-      ->allow_extra_args(false);
-  command->add_option("--mask", a->mask, "indexed PNG with the first frame's objects");
+  add_start_options(*command, a->start);
   command->add_option("--out", a->out, "folder for masks/*.png, boxes*.txt, rotated*.txt and track.json");
   command->add_option("--video", a->video, "overlay video: .mp4, .mkv, .mov or .gif");
   command->add_flag("--json", a->json, "one JSON object on stdout");

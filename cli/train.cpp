@@ -18,7 +18,7 @@ namespace {
 
 struct Arguments : ConfigArguments {
   std::string out, init, resume;
-  int64_t max_steps = 0, keep = 0;
+  int64_t max_steps = 0, keep = 0, keep_best = 0;
   bool host_targets = false;
 };
 
@@ -41,6 +41,7 @@ train::TrainOptions options_of(const Arguments& a, const std::string& text, cons
           .checkpoint_every = config.checkpoint_interval,
           .validate_every = config.eval_interval,
           .keep_last = a.keep > 0 ? a.keep : config.keep,
+          .keep_best = a.keep_best > 0 ? a.keep_best : config.keep_best,
           .resume = a.resume == "auto",
           .graphs = !a.eager};
 }
@@ -48,6 +49,11 @@ train::TrainOptions options_of(const Arguments& a, const std::string& text, cons
 void print_result(const train::TrainResult& result) {
   fmt::print("{}: {} steps, {:.1f} s, loss {:.4f}\n", result.checkpoint.string(), result.steps, result.seconds,
              result.last_loss);
+}
+
+/// Whether --resume finds something.
+bool goes_on(const Arguments& a) {
+  return a.resume == "auto" && train::CheckpointFolder(a.out, 1).newest().has_value();
 }
 
 void run_siammask(const Arguments& a) {
@@ -66,6 +72,8 @@ void run_siammask(const Arguments& a) {
   std::string start = a.init.empty() ? config.train.pretrained : a.init;
   if (std::filesystem::is_directory(start)) start = train::find_weights(start).front().string();  // the stage before
   if (!start.empty()) load_weights(*network, read_weights(start, *device), start);
+  if (start.empty() && config.train.stage == models::SiamStage::sharp && !goes_on(a))
+    fmt::print(stderr, "note: the second stage starts from random weights; --init RUN takes the first one's\n");
   train::SiamMaskTask task(*network, config, pairs, validation ? &*validation : nullptr, *device, dtype);
   train::TrainOptions options = options_of(a, loaded.text, config.train, task.total_steps());
   if (options.checkpoint_every == 0) options.checkpoint_every = task.steps_per_epoch();
@@ -124,6 +132,7 @@ void add_train_command(CLI::App& app) {
                       "weights to start from: ours, .pth or safetensors; siammask: or a run's folder");
   command->add_option("--max-steps", a->max_steps, "stop after this many steps of the schedule");
   command->add_option("--keep", a->keep, "newest checkpoints kept (train.keep)");
+  command->add_option("--keep-best", a->keep_best, "checkpoints kept by their validation score (train.keep_best)");
   command->add_flag("--host-targets", a->host_targets, "on a GPU: ray targets by the loader's threads, not the device");
   command->callback([a] { run(*a); });
 }

@@ -39,7 +39,11 @@ void make_room(CpuDevice::Dnn& dnn, const std::tuple<uint64_t, ConvAlgorithm, Wi
 }
 
 WinogradTile tile_of(ConvAlgorithm algorithm) {
-  return algorithm == ConvAlgorithm::winograd2 ? WinogradTile::two : WinogradTile::four;
+  switch (algorithm) {
+    case ConvAlgorithm::winograd2: return WinogradTile::two;
+    case ConvAlgorithm::winograd4_stride2: return WinogradTile::four_stride2;
+    default: return WinogradTile::four;
+  }
 }
 
 /// The weights transformed for Winograd, or packed for the 1x1 product, for that many outputs a channel. Those that are
@@ -139,7 +143,8 @@ void winograd_maps(CpuDevice& device, ConvAlgorithm algorithm, const ConvShape& 
 }
 
 bool is_winograd(ConvAlgorithm algorithm) {
-  return algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4;
+  return algorithm == ConvAlgorithm::winograd2 || algorithm == ConvAlgorithm::winograd4 ||
+         algorithm == ConvAlgorithm::winograd4_stride2;
 }
 
 /// The identity of the weights beside maps of type T: bf16 maps take them rounded, as do the f32 copies of such maps.
@@ -162,6 +167,7 @@ ConvFuses conv_fuses(const CpuDevice& device, const ConvShape& shape, DType maps
   const auto of = [&](ConvPass pass) { return fuses(conv_algorithm(shape, pass, maps, device.winograd())); };
   ConvFuses both = of(ConvPass::backward_data);
   both.coarse = of(ConvPass::forward).coarse;
+  both.part = shape.stride != 1;
   return both;
 }
 
@@ -229,8 +235,17 @@ void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::sp
       }
     } else {
       if (algorithm == ConvAlgorithm::matmul) {
-        pointwise_forward(winograd_simd(), with_size(transposed, m), m.x, packed(),
-                          {.residual = m.residual, .cut = m.cut}, device.dnn().winograd_scratch, m.y);
+        const ConvEpilogue after{.residual = m.residual, .cut = m.cut};
+        if (d.stride == 1) {
+          pointwise_forward(winograd_simd(), with_size(transposed, m), m.x, packed(), after,
+                            device.dnn().winograd_scratch, m.y);
+          continue;
+        }
+        if (!m.residual) device.fill_zero(m.y, d.x_count() * static_cast<int64_t>(sizeof(T)));
+        if (m.residual && m.residual != m.y)
+          device.copy(m.y, m.residual, d.x_count() * static_cast<int64_t>(sizeof(T)));
+        pointwise_spread(winograd_simd(), with_size(transposed, m), m.x, packed(), after, device.dnn().winograd_scratch,
+                         m.y);
         continue;
       }
     }

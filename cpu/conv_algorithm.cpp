@@ -11,7 +11,12 @@ namespace az::cpu {
 namespace {
 
 ConvAlgorithm winograd_tile(const ConvShape& d) {
-  return winograd_best_tile(d) == WinogradTile::two ? ConvAlgorithm::winograd2 : ConvAlgorithm::winograd4;
+  switch (winograd_best_tile(d)) {
+    case WinogradTile::two: return ConvAlgorithm::winograd2;
+    case WinogradTile::four: return ConvAlgorithm::winograd4;
+    case WinogradTile::four_stride2: break;
+  }
+  return ConvAlgorithm::winograd4_stride2;
 }
 
 }  // namespace
@@ -23,6 +28,7 @@ const char* conv_algorithm_name(ConvAlgorithm algorithm) {
     case ConvAlgorithm::few_outputs: return "few outputs";
     case ConvAlgorithm::winograd2: return "winograd 2x2";
     case ConvAlgorithm::winograd4: return "winograd 4x4";
+    case ConvAlgorithm::winograd4_stride2: return "winograd 4x4/2";
   }
   return "?";
 }
@@ -36,8 +42,11 @@ ConvAlgorithm conv_algorithm(const ConvShape& shape, ConvPass pass, DType maps, 
   }
   ConvShape d = shape;
   if (pass == ConvPass::backward_data) {
-    if (shape.stride != 1 || shape.oh() != shape.h) return ConvAlgorithm::direct;
     std::swap(d.c, d.k);  // a convolution of dy with rotated weights
+    // A strided 1x1 product writes every stride-th pixel.
+    if (shape.stride != 1)
+      return maps == DType::f32 && pointwise_pays(d) ? ConvAlgorithm::matmul : ConvAlgorithm::direct;
+    if (shape.oh() != shape.h) return ConvAlgorithm::direct;
   }
   if (winograd && winograd_fits(d)) {
     if (maps == DType::bf16) return winograd_pays_bf16(d) ? ConvAlgorithm::winograd4 : ConvAlgorithm::direct;

@@ -54,7 +54,8 @@ struct Weights {
 //   100x168 256->4      3.7           4.2                     6.4
 bool winograd_pays_bf16(const ConvShape& d) {
   constexpr int64_t kFewestTiles = 16, kFewestInputs = 64, kFewestOutputs = 32;
-  return d.c >= kFewestInputs && d.k >= kFewestOutputs && d.n * ((d.h + 3) / 4) * ((d.w + 3) / 4) >= kFewestTiles;
+  return d.stride == 1 && d.c >= kFewestInputs && d.k >= kFewestOutputs &&
+         d.n * ((d.h + 3) / 4) * ((d.w + 3) / 4) >= kFewestTiles;
 }
 
 void widened_conv_forward(CpuDevice& device, const ConvShape& shape, const bf16* x, const float* w, const float* scale,

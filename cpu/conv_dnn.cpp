@@ -95,7 +95,8 @@ memory packed_weights(CpuDevice& device, const ConvShape& shape, const ConvPlan&
   for (const PackedWeights& p : kept)
     if (p.memory.get_desc() == plan.weights) return p.memory;
   const memory packed(plan.weights, dnn.engine);
-  return kept.emplace_back(identity, pack_weights(device, shape, w, scale, identity.rounded, packed)).memory;
+  kept.push_back({identity, pack_weights(device, shape, w, scale, identity.rounded, packed)});
+  return kept.back().memory;
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
-// 3x3 convolution by Winograd's F(4x4, 3x3) or F(2x2, 3x3) (math/winograd.h): stride 1, padding equal to the dilation
-// or none, f32 or bf16 maps, sums in f32, NHWC, any size and channels.
+// 3x3 convolution by Winograd's F(4x4, 3x3) or F(2x2, 3x3), or of stride 2 by F(4, 2) (math/winograd.h): padding equal
+// to the dilation or none, f32 or bf16 maps, sums in f32, NHWC, any size and channels.
 //
-// Tiles are taken a block at a time: transform the inputs, one matrix product for each of the 36 or 16 points,
+// Tiles are taken a block at a time: transform the inputs, one matrix product for each of the 36, 16 or 81 points,
 // transform the outputs with bias, residual and ReLU. Channels are the vector dimension throughout, so nothing is
 // reordered. A convolution of dilation d is d * d ordinary ones, each of every d-th row and column. AVX-512 and AVX2
 // add the same products in the same order and give the same bits, as any number of threads does.
@@ -22,14 +22,16 @@ enum class WinogradSimd : uint8_t { none, avx2, avx512 };
 WinogradSimd winograd_simd();
 
 /// Outputs of a tile each way. Four: a quarter of direct convolution's products, weights 4 times as large. Two: 4/9 of
-/// the products, weights 16/9 times as large, half the error.
-enum class WinogradTile : uint8_t { two = 2, four = 4 };
+/// the products, weights 16/9 times as large, half the error. Four of a convolution of stride 2: 9/16 of the products,
+/// weights 4 times as large.
+enum class WinogradTile : uint8_t { two, four, four_stride2 };
 
-/// Whether the convolution is of the kind: 3x3, stride 1, padding equal to the dilation or 0, no groups.
+/// Whether the convolution is of the kind: 3x3, stride 1, or 2 without dilation; padding equal to the dilation or 0; no
+/// groups.
 bool winograd_fits(const ConvShape& shape);
 /// Whether it is then faster than direct convolution: a rule of the shape alone, so that every run chooses alike.
 bool winograd_pays(const ConvShape& shape);
-/// The faster tile where it pays, likewise.
+/// The fastest tile where it pays, likewise.
 WinogradTile winograd_best_tile(const ConvShape& shape);
 
 /// The weights of which convolution: the forward one, or that of dy that gives dx (rotated, channels exchanged).

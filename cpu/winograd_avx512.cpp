@@ -20,5 +20,7 @@ template const WinogradKernels<Winograd4x4, float>& winograd_avx512();
 template const WinogradKernels<Winograd4x4, bf16>& winograd_avx512();
 template const WinogradKernels<Winograd2x2, float>& winograd_avx512();
 template const WinogradKernels<Winograd2x2, bf16>& winograd_avx512();
+template const WinogradKernels<Winograd4x4Stride2, float>& winograd_avx512();
+template const WinogradKernels<Winograd4x4Stride2, bf16>& winograd_avx512();
 
 }  // namespace az::cpu

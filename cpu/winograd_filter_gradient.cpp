@@ -139,7 +139,9 @@ class FilterGradient {
 
 }  // namespace
 
-bool winograd_filter_gradient_fits(const ConvShape& d) { return winograd_fits(d) && d.padding == 1 && d.dilation == 1; }
+bool winograd_filter_gradient_fits(const ConvShape& d) {
+  return winograd_fits(d) && d.stride == 1 && d.padding == 1 && d.dilation == 1;
+}
 
 bool winograd_filter_gradient_pays(const ConvShape& d) {
   constexpr int64_t kFewestTiles = 8, kFewestChannels = 16;

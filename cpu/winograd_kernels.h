@@ -3,12 +3,25 @@
 
 #include <cstdint>
 
+#include "cpu/winograd.h"
 #include "math/winograd.h"
 
 namespace az::cpu {
 
 using math::Winograd2x2;
 using math::Winograd4x4;
+using math::Winograd4x4Stride2;
+
+/// f(Tile()) of the tile.
+template <class F>
+auto with_tile(WinogradTile tile, const F& f) {
+  switch (tile) {
+    case WinogradTile::two: return f(Winograd2x2());
+    case WinogradTile::four: return f(Winograd4x4());
+    case WinogradTile::four_stride2: break;
+  }
+  return f(Winograd4x4Stride2());
+}
 
 /// Where an output tile goes, pixel by pixel; null: outside of the map.
 template <class Tile, class T>
@@ -25,8 +38,9 @@ using WinogradProduct = void (*)(const float* a, int64_t a_stride, const float* 
                                  float* out, int64_t out_stride);
 inline constexpr int kWinogradMostRows = 14;
 
-/// One instruction set's loops for maps of T (float or bf16) and tiles of Tile (Winograd4x4 or Winograd2x2). A panel is
-/// 2 * lanes columns of the packed weights of a point, [c][2 * lanes], the last perhaps one vector wide.
+/// One instruction set's loops for maps of T (float or bf16) and tiles of Tile (Winograd4x4, Winograd2x2 or
+/// Winograd4x4Stride2). A panel is 2 * lanes columns of the packed weights of a point, [c][2 * lanes], the last perhaps
+/// one vector wide.
 template <class Tile, class T>
 struct WinogradKernels {
   int lanes;

@@ -65,6 +65,42 @@ AZ_VECTOR_INLINE void transform_output(Winograd2x2 /*tile*/, Vector* q, int stri
   q[stride] = difference + q[3 * stride];
 }
 
+/// B^T on nine vectors.
+template <class Simd, class Vector>
+AZ_VECTOR_INLINE void transform_input(Winograd4x4Stride2 /*tile*/, Vector* d, int stride) {
+  using W = Winograd4x4Stride2;
+  constexpr auto factor = [](double v) { return static_cast<float>(v); };
+  const Vector a = Simd::broadcast(factor(W::kA)), minus_a = Simd::broadcast(factor(-W::kA));
+  const Vector b = Simd::broadcast(factor(W::kB)), minus_b = Simd::broadcast(factor(-W::kB));
+  const Vector minus_a2 = Simd::broadcast(factor(-W::kA * W::kA)), minus_b2 = Simd::broadcast(factor(-W::kB * W::kB));
+  const Vector product = Simd::broadcast(factor(W::kProduct)), minus_sum = Simd::broadcast(factor(-W::kSum));
+  const Vector d0 = d[0], d1 = d[2 * stride], d2 = d[4 * stride], d3 = d[6 * stride], d4 = d[8 * stride];
+  const Vector even_a = Simd::multiply_add(minus_b2, d0, d2), odd_a = Simd::multiply_add(minus_b2, d1, d3);
+  const Vector even_b = Simd::multiply_add(minus_a2, d0, d2), odd_b = Simd::multiply_add(minus_a2, d1, d3);
+  d[0] = Simd::multiply_add(a, even_a, odd_a);
+  d[2 * stride] = Simd::multiply_add(minus_a, even_a, odd_a);
+  d[4 * stride] = Simd::multiply_add(b, even_b, odd_b);
+  d[6 * stride] = Simd::multiply_add(minus_b, even_b, odd_b);
+  d[8 * stride] = Simd::multiply_add(product, d0, Simd::multiply_add(minus_sum, d2, d4));
+}
+
+/// A^T on nine vectors, into the first four places.
+template <class Simd, class Vector>
+AZ_VECTOR_INLINE void transform_output(Winograd4x4Stride2 /*tile*/, Vector* q, int stride) {
+  using W = Winograd4x4Stride2;
+  constexpr auto factor = [](double v) { return static_cast<float>(v); };
+  const Vector a = Simd::broadcast(factor(W::kA)), b = Simd::broadcast(factor(W::kB));
+  const Vector a2 = Simd::broadcast(factor(W::kA * W::kA)), b2 = Simd::broadcast(factor(W::kB * W::kB));
+  const Vector a3 = Simd::broadcast(factor(W::kA * W::kA * W::kA)), b3 = Simd::broadcast(factor(W::kB * W::kB * W::kB));
+  const Vector sum_a = q[0] + q[2 * stride], difference_a = q[0] - q[2 * stride];
+  const Vector sum_b = q[4 * stride] + q[6 * stride], difference_b = q[4 * stride] - q[6 * stride];
+  q[0] = q[stride] + sum_a + sum_b;
+  q[stride] = Simd::multiply_add(a, difference_a, Simd::multiply_add(b, difference_b, q[3 * stride]));
+  q[2 * stride] = Simd::multiply_add(a2, sum_a, Simd::multiply_add(b2, sum_b, q[5 * stride]));
+  q[3 * stride] =
+      Simd::multiply_add(a3, difference_a, Simd::multiply_add(b3, difference_b, q[7 * stride] + q[8 * stride]));
+}
+
 /// `count` channels; all of a vector if kWhole.
 template <class Simd, bool kWhole, class T>
 AZ_VECTOR_INLINE auto load(const T* from, int64_t count) {
@@ -78,13 +114,13 @@ template <class Simd, class Tile, bool kWhole, class T>
 AZ_VECTOR_INLINE void input_channels(const T* const* pixels, int64_t c, int64_t count, float* v, int64_t point_stride) {
   constexpr int kIn = Tile::kIn;
   typename Simd::Vector d[kIn * kIn];
-#pragma GCC unroll 36
+#pragma GCC unroll 81
   for (int p = 0; p < kIn * kIn; ++p) d[p] = load<Simd, kWhole>(pixels[p] + c, count);
-#pragma GCC unroll 6
+#pragma GCC unroll 9
   for (int i = 0; i < kIn; ++i) transform_input<Simd>(Tile(), d + i, kIn);
-#pragma GCC unroll 6
+#pragma GCC unroll 9
   for (int i = 0; i < kIn; ++i) transform_input<Simd>(Tile(), d + i * kIn, 1);
-#pragma GCC unroll 36
+#pragma GCC unroll 81
   for (int p = 0; p < kIn * kIn; ++p) Simd::store(v + p * point_stride + c, d[p]);
 }
 
@@ -125,9 +161,9 @@ AZ_VECTOR_INLINE void output_channels(const float* q, int64_t point_stride, int6
                                       const WinogradOutput<Tile, T>& to) {
   constexpr int kIn = Tile::kIn, kOut = Tile::kOut;
   typename Simd::Vector d[kIn * kIn];
-#pragma GCC unroll 36
+#pragma GCC unroll 81
   for (int p = 0; p < kIn * kIn; ++p) d[p] = Simd::load(q + p * point_stride + k);
-#pragma GCC unroll 6
+#pragma GCC unroll 9
   for (int i = 0; i < kIn; ++i) transform_output<Simd>(Tile(), d + i, kIn);
 #pragma GCC unroll 4
   for (int i = 0; i < kOut; ++i) transform_output<Simd>(Tile(), d + i * kIn, 1);

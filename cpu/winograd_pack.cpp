@@ -33,7 +33,7 @@ typedef float Floats __attribute__((vector_size(kDoubles * sizeof(float))));
 
 /// G on three vectors `stride` apart; its rows for a and -a have their even and odd parts in common.
 template <class Tile>
-AZ_BODY void transform_row(const Doubles* g, int stride, Doubles* u, int u_stride) {
+AZ_BODY void transform_row(Tile /*tile*/, const Doubles* g, int stride, Doubles* u, int u_stride) {
   constexpr auto kWeights = Tile::weight_matrix();
   u[0] = kWeights[0][0] * g[0];
   for (int i = 1; i + 1 < Tile::kIn; i += 2) {
@@ -44,13 +44,20 @@ AZ_BODY void transform_row(const Doubles* g, int stride, Doubles* u, int u_strid
   }
   u[(Tile::kIn - 1) * u_stride] = g[2 * stride];
 }
+AZ_BODY void transform_row(Winograd4x4Stride2 /*tile*/, const Doubles* g, int stride, Doubles* u, int u_stride) {
+  constexpr auto kWeights = Winograd4x4Stride2::weight_matrix();
+  for (size_t i = 0; i + 2 < kWeights.size(); ++i)
+    u[static_cast<int>(i) * u_stride] = kWeights[i][0] * g[0] + kWeights[i][2] * g[2 * stride];
+  u[4 * u_stride] = g[2 * stride];
+  u[5 * u_stride] = g[stride];
+}
 
-/// taps [9][count] to points [products][count]; count is a multiple of kDoubles.
+/// taps [9][count] to points [weights of a row squared][count]; count is a multiple of kDoubles.
 template <class Tile>
 AZ_BODY void transform_taps(const float* taps, int64_t count, float* points) {
-  constexpr int kIn = Tile::kIn;
+  constexpr int kPoints = Tile::kWeights;
   for (int64_t at = 0; at < count; at += kDoubles) {
-    Doubles t[3 * kIn];
+    Doubles t[3 * kPoints];
     for (int i = 0; i < 3; ++i) {
       Doubles g[3];
       for (int j = 0; j < 3; ++j) {
@@ -58,23 +65,24 @@ AZ_BODY void transform_taps(const float* taps, int64_t count, float* points) {
         std::memcpy(&narrow, taps + (3 * j + i) * count + at, sizeof narrow);
         g[j] = __builtin_convertvector(narrow, Doubles);
       }
-      transform_row<Tile>(g, 1, t + i, 3);
+      transform_row(Tile(), g, 1, t + i, 3);
     }
-    for (int i = 0; i < kIn; ++i) {
-      Doubles u[kIn];
-      transform_row<Tile>(t + 3 * i, 1, u, 1);
-      for (int j = 0; j < kIn; ++j) {
+    for (int i = 0; i < kPoints; ++i) {
+      Doubles u[kPoints];
+      transform_row(Tile(), t + 3 * i, 1, u, 1);
+      for (int j = 0; j < kPoints; ++j) {
         const Floats narrow = __builtin_convertvector(u[j], Floats);
-        std::memcpy(points + (kIn * i + j) * count + at, &narrow, sizeof narrow);
+        std::memcpy(points + (kPoints * i + j) * count + at, &narrow, sizeof narrow);
       }
     }
   }
 }
 AZ_SIMD void transform(WinogradTile tile, const float* taps, int64_t count, float* points) {
-  if (tile == WinogradTile::four)
-    transform_taps<Winograd4x4>(taps, count, points);
-  else
-    transform_taps<Winograd2x2>(taps, count, points);
+  switch (tile) {
+    case WinogradTile::two: return transform_taps<Winograd2x2>(taps, count, points);
+    case WinogradTile::four: return transform_taps<Winograd4x4>(taps, count, points);
+    case WinogradTile::four_stride2: return transform_taps<Winograd4x4Stride2>(taps, count, points);
+  }
 }
 
 /// The weights w [k, 3, 3, c], and scale [k] or null.
@@ -119,7 +127,7 @@ AZ_SIMD void round_taps(float* taps, int64_t count) {
 void winograd_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t k, const float* w, const float* scale,
                    float* packed, WinogradTile tile, bool rounded) {
   const int64_t lanes = simd == WinogradSimd::avx512 ? 16 : 8;
-  const int products = tile == WinogradTile::four ? Winograd4x4::kProducts : Winograd2x2::kProducts;
+  const int matrices = with_tile(tile, []<class Tile>(Tile) { return Tile::kWeights * Tile::kWeights; });
   const Source from{which, c, w, scale};
   if (which == WinogradWeights::backward_data) std::swap(c, k);
   const int64_t columns = (k + lanes - 1) / lanes * lanes, panels = (columns + 2 * lanes - 1) / (2 * lanes);
@@ -133,7 +141,7 @@ void winograd_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t 
       gather(from, row, rows, column, std::min(width, k - column), width, taps);
       if (rounded) round_taps(taps, 9 * rows * width);
       transform(tile, taps, rows * width, points);
-      for (int64_t p = 0; p < products; ++p)
+      for (int64_t p = 0; p < matrices; ++p)
         std::memcpy(packed + (p * columns + column) * c + row * width, points + p * rows * width,
                     static_cast<size_t>(rows * width) * sizeof(float));
     }

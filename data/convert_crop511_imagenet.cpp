@@ -2,15 +2,13 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
-#include <optional>
-#include <pugixml.hpp>
 #include <set>
 
 #include "data/convert.h"
 #include "data/convert_crop511.h"
 #include "data/crew.h"
+#include "data/imagenet_xml.h"
 #include "data/synth_output.h"
-#include "data/voc_xml.h"
 #include "tensor/error.h"
 
 namespace az::data {
@@ -41,13 +39,6 @@ std::vector<Subset> subsets_in(const fs::path& annotations, const fs::path& pict
   return subsets;
 }
 
-/// A box as it stands in the file; nothing where it has no extent.
-std::optional<CornerBox> read_box(const pugi::xml_node& object, const std::string& where) {
-  const XmlBox box = xml_box(object, where);
-  if (!(box.xmax > box.xmin && box.ymax > box.ymin)) return std::nullopt;
-  return CornerBox{box.xmin, box.ymin, box.xmax, box.ymax};
-}
-
 std::string track_name(int64_t track) { return fmt::format("{:02}", track); }
 
 struct VidFrame {
@@ -61,16 +52,9 @@ VidFrame read_vid_frame(const fs::path& file, int64_t& skipped) {
   const auto [end, error] = std::from_chars(stem.data(), stem.data() + stem.size(), frame.number);
   AZ_CHECK(error == std::errc() && end == stem.data() + stem.size() && frame.number >= 0,
            "{}: the file's name should be the number of a frame", file.string());
-  pugi::xml_document document;
-  read_voc_xml(file, document);
-  int number = 0;
-  for (const pugi::xml_node& object : document.child("annotation").children("object")) {
-    const std::string where = fmt::format("{}: object {}", file.string(), ++number);
-    const double track = xml_number(object, "trackid", where);
-    AZ_CHECK(track >= 0 && track < 1e6 && track == static_cast<double>(static_cast<int64_t>(track)),
-             "{}: trackid is {}", where, track);
-    if (const auto box = read_box(object, where)) {
-      frame.boxes[static_cast<int64_t>(track)] = *box;
+  for (const ImagenetObject& object : read_imagenet_xml(file, /*tracks=*/true)) {
+    if (object.box) {
+      frame.boxes[object.track] = *object.box;
     } else {
       ++skipped;
     }
@@ -139,19 +123,16 @@ std::vector<VidVideo> videos_of(const Subset& subset) {
 CropFragment crop_picture(const Subset& subset, const fs::path& file, CropWriter& writer) {
   CropFragment fragment;
   fragment.video = subset.name + "/" + file.stem().string();
-  pugi::xml_document document;
-  read_voc_xml(file, document);
   std::vector<CropTarget> targets;
   int64_t track = 0;
-  for (const pugi::xml_node& object : document.child("annotation").children("object")) {
-    const auto box = read_box(object, fmt::format("{}: object {}", file.string(), track + 1));
+  for (const ImagenetObject& object : read_imagenet_xml(file, /*tracks=*/false)) {
     const std::string name = track_name(track++);  // objects that are left out keep their number
-    if (!box) {
+    if (!object.box) {
       ++fragment.skipped;
       continue;
     }
-    targets.push_back({name, *box});
-    fragment.tracks.push_back({name, {{0, *box}}});
+    targets.push_back({name, *object.box});
+    fragment.tracks.push_back({name, {{0, *object.box}}});
   }
   const fs::path picture = subset.pictures / fs::relative(file, subset.annotations);
   writer.write(fs::path(picture).replace_extension(".JPEG"), fragment.video, 0, targets);

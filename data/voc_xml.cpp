@@ -11,10 +11,13 @@
 namespace az::data {
 
 void read_voc_xml(const std::filesystem::path& file, pugi::xml_document& document) {
-  const std::string text = read_file(file);
+  decode_voc_xml(read_file(file), file.string(), document);
+}
+
+void decode_voc_xml(std::string_view text, const std::string& name, pugi::xml_document& document) {
   const pugi::xml_parse_result parsed = document.load_buffer(text.data(), text.size());
-  AZ_CHECK(parsed, "{}: {}, at byte {}", file.string(), parsed.description(), parsed.offset);
-  AZ_CHECK(document.child("annotation"), "{}: has no <annotation> (not a VOC file?)", file.string());
+  AZ_CHECK(parsed, "{}: {}, at byte {}", name, parsed.description(), parsed.offset);
+  AZ_CHECK(document.child("annotation"), "{}: has no <annotation> (not a VOC file?)", name);
 }
 
 double xml_number(const pugi::xml_node& parent, const char* key, const std::string& where) {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace pugi {
 class xml_document;
@@ -13,6 +14,8 @@ namespace az::data {
 
 /// Parses a file. Error: `FILE: what is wrong, at byte N`, or no <annotation> in it.
 void read_voc_xml(const std::filesystem::path& file, pugi::xml_document& document);
+/// The same from memory; `name` stands for the file in errors.
+void decode_voc_xml(std::string_view text, const std::string& name, pugi::xml_document& document);
 /// The finite number of a child. Error: `WHERE: has no KEY`, or what it holds instead.
 double xml_number(const pugi::xml_node& parent, const char* key, const std::string& where);
 /// xmin, ymin, xmax, ymax of an object's bndbox, as they stand. Error: one is missing or no number.

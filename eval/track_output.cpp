@@ -15,6 +15,8 @@ namespace az::eval {
 namespace fs = std::filesystem;
 
 TrackOutput::TrackOutput(const TrackOutputOptions& options, size_t objects) : options_(options), objects_(objects) {
+  AZ_CHECK(options.detected.empty() || options.detected.size() == objects, "track output: {} detections of {} objects",
+           options.detected.size(), objects);
   if (options.out.empty()) return;
   std::error_code failed;
   fs::create_directories(options.out / "masks", failed);
@@ -36,6 +38,11 @@ void TrackOutput::add(const std::string& name, const data::Image& frame, const s
   if (!options_.video.empty()) draw(frame, lines, labels_);
 }
 
+const TrackDetection* TrackOutput::detected(size_t object) const {
+  const bool known = !options_.detected.empty() && options_.detected[object].has_value();
+  return known ? &*options_.detected[object] : nullptr;
+}
+
 void TrackOutput::draw(const data::Image& frame, const std::vector<TrackLine>& lines,
                        const std::vector<uint8_t>& labels) {
   if (!video_)
@@ -44,7 +51,8 @@ void TrackOutput::draw(const data::Image& frame, const std::vector<TrackLine>& l
   std::vector<OverlayItem> items;
   for (size_t object = 0; object < lines.size(); ++object) {
     OverlayItem item;
-    item.name = fmt::format("{}", object + 1);
+    const TrackDetection* found = detected(object);
+    item.name = found ? fmt::format("{} {}", object + 1, found->name) : fmt::format("{}", object + 1);
     item.score = lines[object].score;
     item.category = static_cast<int>(object);
     item.box = lines[object].box;
@@ -65,6 +73,10 @@ std::string TrackOutput::json() const {
   nlohmann::ordered_json all{{"width", width_}, {"height", height_}, {"frames", names_}};
   for (size_t object = 0; object < objects_; ++object) {
     nlohmann::ordered_json one{{"label", object + 1}};
+    if (const TrackDetection* found = detected(object)) {
+      one["class"] = found->name;
+      one["detection_score"] = found->score;
+    }
     for (size_t frame = 0; frame < names_.size(); ++frame) {
       const TrackLine& line = lines_[frame * objects_ + object];
       one["boxes"].push_back(line.box);

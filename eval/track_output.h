@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,18 @@
 
 namespace az::eval {
 
+/// What an image model said of an object in the first frame.
+struct TrackDetection {
+  std::string name;  ///< of its class
+  double score = 0;  ///< the model's own, which may exceed 1
+};
+
 struct TrackOutputOptions {
   std::filesystem::path out;    ///< folder for masks/NAME.png, boxes*.txt, rotated*.txt, track.json; empty: none
   std::filesystem::path video;  ///< overlay; empty: none
   double frames_per_second = 25;
   double seg_thr = 0.3;
+  std::vector<std::optional<TrackDetection>> detected;  ///< one an object, or empty: none of them was detected
 };
 
 /// An object in a frame, as it is written.
@@ -29,7 +37,7 @@ struct TrackLine {
 
 class TrackOutput {
  public:
-  /// Error: a folder that cannot be made.
+  /// Error: a folder that cannot be made; `detected` of another number of objects.
   TrackOutput(const TrackOutputOptions& options, size_t objects);
   ~TrackOutput();
 
@@ -40,6 +48,7 @@ class TrackOutput {
   void finish();
 
  private:
+  const TrackDetection* detected(size_t object) const;
   void draw(const data::Image& frame, const std::vector<TrackLine>& lines, const std::vector<uint8_t>& labels);
   std::string json() const;
 

@@ -26,12 +26,10 @@ inline Cost map_cost(const Tensor& x, double flops, int more = 0, int written = 
 }
 
 /// Cost of a pass over activations of `activation_bytes` and weights of `weight_bytes` an element; `more` are operands
-/// beside them in sizes of the result: a residual, another gradient, a mask. Winograd's F(t x t, 3x3) multiplies (t +
-/// 2)^2 points for each started tile of t^2 outputs where the formula has 9 t^2 products (Lavin & Gray, "Fast
-/// Algorithms for Convolutional Neural Networks", CVPR 2016); its transforms are not counted. `tile`: t, or 0 for other
-/// algorithms.
+/// beside them in sizes of the result: a residual, another gradient, a mask. Winograd's algorithms multiply fewer points
+/// for each started tile of outputs than the formula has products (math/winograd.h); their transforms are not counted.
 Cost conv_cost(const math::ConvShape& shape, cpu::ConvPass pass, double activation_bytes, double weight_bytes,
-               double more = 0, int64_t tile = 0);
+               double more = 0, cpu::ConvAlgorithm algorithm = cpu::ConvAlgorithm::direct);
 
 /// A span's detail of a pass on the device of `activations`, with the algorithm that this device takes; `weight` is the
 /// storage id of its weights. They are of the activations' type, but gradients of weights are at least f32.

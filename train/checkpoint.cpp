@@ -36,6 +36,21 @@ T parse_number(const fs::path& file, const std::string& key, const std::string& 
   return value;
 }
 
+/// All of a checkpoint that is not a tensor.
+Checkpoint header_of(const fs::path& file, Metadata metadata) {
+  Checkpoint c;
+  c.config = std::move(metadata["config"]);
+  if (const auto step = metadata.find("step"); step != metadata.end())
+    c.step = parse_number<int64_t>(file, "step", step->second);
+  if (const auto stage = metadata.find("stage"); stage != metadata.end())
+    c.stage = parse_number<int64_t>(file, "stage", stage->second);
+  if (const auto score = metadata.find("score"); score != metadata.end()) {
+    c.score = parse_number<double>(file, "score", score->second);
+    c.has_score = true;
+  }
+  return c;
+}
+
 }  // namespace
 
 void save_checkpoint(const fs::path& file, const Checkpoint& c) {
@@ -48,25 +63,23 @@ void save_checkpoint(const fs::path& file, const Checkpoint& c) {
 }
 
 Checkpoint load_checkpoint(const fs::path& file, Device& device) {
-  Checkpoint c;
   Metadata metadata;
-  for (auto& [name, t] : read_safetensors(file, device, &metadata)) {
+  const StateDict all = read_safetensors(file, device, &metadata);
+  Checkpoint c = header_of(file, std::move(metadata));
+  for (const auto& [name, t] : all) {
     if (name.starts_with(kOptimizer)) {
       c.optimizer[name.substr(std::string_view(kOptimizer).size())] = t;
     } else {
       c.model[name] = t;
     }
   }
-  c.config = metadata["config"];
-  if (const auto step = metadata.find("step"); step != metadata.end())
-    c.step = parse_number<int64_t>(file, "step", step->second);
-  if (const auto stage = metadata.find("stage"); stage != metadata.end())
-    c.stage = parse_number<int64_t>(file, "stage", stage->second);
-  if (const auto score = metadata.find("score"); score != metadata.end()) {
-    c.score = parse_number<double>(file, "score", score->second);
-    c.has_score = true;
-  }
   return c;
+}
+
+Checkpoint load_header(const fs::path& file, Device& device) {
+  Metadata metadata;
+  read_safetensors(file, device, &metadata, [](const std::string&) { return false; });
+  return header_of(file, std::move(metadata));
 }
 
 StateDict load_model(const fs::path& file, Device& device) {
@@ -92,19 +105,6 @@ fs::path CheckpointFolder::save(const Checkpoint& c) {
     if (files[static_cast<size_t>(i)] != file) fs::remove(files[static_cast<size_t>(i)], ignored);
   }
   return file;
-}
-
-void CheckpointFolder::offer_best(const Checkpoint& c) {
-  const fs::path file = run_ / "best.safetensors";
-  if (!best_ && fs::exists(file) && !c.model.empty()) {
-    const Checkpoint before = load_checkpoint(file, c.model.begin()->second.device());
-    if (before.has_score) best_ = before.score;
-  }
-  if (best_ && c.score <= *best_) return;
-  Checkpoint weights = c;
-  weights.optimizer.clear();
-  save_checkpoint(file, weights);
-  best_ = c.score;
 }
 
 std::optional<fs::path> CheckpointFolder::newest() const {

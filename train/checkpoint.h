@@ -25,10 +25,12 @@ struct Checkpoint {
 void save_checkpoint(const std::filesystem::path& file, const Checkpoint& checkpoint);
 /// Any safetensors file of model tensors is a checkpoint at step 0. Error: `FILE: what is wrong`.
 Checkpoint load_checkpoint(const std::filesystem::path& file, Device& device);
+/// Step, stage, score and configuration of such a file, without its tensors.
+Checkpoint load_header(const std::filesystem::path& file, Device& device);
 /// The model of such a file alone.
 StateDict load_model(const std::filesystem::path& file, Device& device);
 
-/// RUN/checkpoints: step_00001200.safetensors files, of which the last K are kept, and RUN/best.safetensors.
+/// RUN/checkpoints: step_00001200.safetensors files, of which the last K are kept.
 class CheckpointFolder {
  public:
   /// Makes the folders and removes what killed writers left in them. Error: `FOLDER: cannot create the folder`.
@@ -36,15 +38,12 @@ class CheckpointFolder {
 
   /// Saves and removes older ones. Returns the file.
   std::filesystem::path save(const Checkpoint& checkpoint);
-  /// Also as the best so far, if its score is.
-  void offer_best(const Checkpoint& checkpoint);
   /// The newest file; unreadable ones are not passed over: they are an error of the load.
   std::optional<std::filesystem::path> newest() const;
 
  private:
   std::filesystem::path run_;
   int64_t keep_last_;
-  std::optional<double> best_;
 };
 
 /// The files that a --weights argument means: a file, a run folder (its best, else its newest), or a glob of either.

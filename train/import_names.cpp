@@ -6,6 +6,7 @@
 
 #include "tensor/error.h"
 #include "tensor/text.h"
+#include "train/import_torchvision.h"
 
 namespace az::train {
 namespace {
@@ -67,6 +68,15 @@ void add_line(std::string& text, const char* what, const std::vector<std::string
   if (names.size() > kShown) text += ", ...";
 }
 
+/// The stem of a SiamMask that takes torchvision's weights, as far as the file has it.
+void fold_first(Import& import) {
+  const auto conv = import.tensors.find("features.features.conv1.weight");
+  const auto mean = import.tensors.find("features.features.bn1.running_mean");
+  if (conv == import.tensors.end() || mean == import.tensors.end()) return;
+  fold_normalisation(conv->second, mean->second);
+  import.folded = {conv->first, mean->first};
+}
+
 }  // namespace
 
 std::string Import::str() const {
@@ -75,6 +85,8 @@ std::string Import::str() const {
   add_line(text, "of another shape", mismatched);
   add_line(text, "without a place in the network", unused);
   add_line(text, "dropped", dropped);
+  add_line(text, "1x1, put in the centre of a 3x3 kernel of zeros", centred);
+  add_line(text, "rewritten for BGR of 0 to 255 in place of torchvision's normalised RGB", folded);
   return text;
 }
 
@@ -92,6 +104,9 @@ Import import_names(const StateDict& file, const Shapes& network) {
     const Shape& wanted = network.at(*ours);
     if (tensor.shape() == wanted) {
       result.tensors[*ours] = tensor;
+    } else if (const Tensor wide = centred_shortcut(*ours, tensor, wanted); wide.defined()) {
+      result.tensors[*ours] = wide;
+      result.centred.push_back(named(name, tensor.shape()));
     } else {
       shapes_differ[*ours] = tensor;
       result.mismatched.push_back(fmt::format("{}, {} in the network", named(*ours, tensor.shape()), wanted.str()));
@@ -102,6 +117,7 @@ Import import_names(const StateDict& file, const Shapes& network) {
            "network's {}",
            file.size(), file.empty() ? "none" : printable(file.begin()->first),
            network.empty() ? "none" : printable(network.begin()->first));
+  if (!result.centred.empty() && !result.dropped.empty()) fold_first(result);
   for (const auto& [name, shape] : network)
     if (!result.tensors.contains(name) && !shapes_differ.contains(name) && !name.ends_with("num_batches_tracked"))
       result.missing.push_back(named(name, shape));

@@ -12,6 +12,7 @@
 #include "ops/step_runner.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
+#include "train/best_checkpoints.h"
 #include "train/checkpoint.h"
 #include "train/event_log.h"
 
@@ -55,6 +56,7 @@ class Run {
         options_(options),
         device_(device),
         folder_(options.run, options.keep_last),
+        best_(options.run, options.keep_best),
         runner_(device, options.graphs) {}
 
   TrainResult run() {
@@ -260,7 +262,7 @@ class Run {
     score_ = score;
     write({{"val_score", *score}}, "val/");
     fmt::print(stderr, "step {:5}  validation score {:.4f}\n", step_, *score);
-    folder_.offer_best(checkpoint());
+    best_.offer(checkpoint());
     reset_window();
   }
 
@@ -276,6 +278,7 @@ class Run {
   const TrainOptions& options_;
   Device& device_;
   CheckpointFolder folder_;
+  BestCheckpoints best_;
   std::optional<MetricsLog> lines_;
   std::optional<EventLog> events_;
   std::optional<double> score_;

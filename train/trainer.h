@@ -56,8 +56,9 @@ struct TrainOptions {
   int64_t checkpoint_every = 500;  ///< 0: at the end only
   int64_t validate_every = 0;      ///< 0: never
   int64_t keep_last = 3;
-  bool resume = false;  ///< go on from the newest checkpoint, if there is one
-  bool graphs = true;   ///< on a CUDA device, replay whole steps as graphs
+  int64_t keep_best = 1;  ///< best.safetensors alone, or as many in RUN/best too
+  bool resume = false;    ///< go on from the newest checkpoint, if there is one
+  bool graphs = true;     ///< on a CUDA device, replay whole steps as graphs
 };
 
 struct TrainResult {

@@ -14,7 +14,6 @@ import argparse
 import collections
 import json
 import pathlib
-import struct
 import subprocess
 import sys
 import tempfile
@@ -23,36 +22,14 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from safetensors_io import read_safetensors, write_safetensors
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/golden"))
 import fill  # noqa: E402
 
 TOLERANCE = 1e-4
-TYPES = {"F32": np.float32, "I32": np.int32, "I64": np.int64}
 GOLDEN = ROOT / "tests/golden/siammask/forward_t127_s255"
-
-
-def write_safetensors(file, tensors):
-    header, blobs, at = {}, [], 0
-    for name, value in tensors.items():
-        blob = value.tobytes()
-        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [at, at + len(blob)]}
-        blobs.append(blob)
-        at += len(blob)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    pathlib.Path(file).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
-
-
-def read_safetensors(file):
-    data = pathlib.Path(file).read_bytes()
-    begin = 8 + struct.unpack("<Q", data[:8])[0]
-    tensors = {}
-    for name, entry in json.loads(data[8:begin]).items():
-        if name != "__metadata__":
-            first, end = entry["data_offsets"]
-            tensors[name] = np.frombuffer(data[begin + first:begin + end], TYPES[entry["dtype"]]).reshape(entry["shape"])
-    return tensors
 
 
 def siammask_shapes(variant):

@@ -16,7 +16,6 @@ import collections
 import json
 import math
 import pathlib
-import struct
 import subprocess
 import sys
 import tempfile
@@ -26,30 +25,7 @@ import torch
 import torch.nn as nn
 import torchvision
 
-TYPES = {"F32": np.float32, "I64": np.int64}
-
-
-def write_safetensors(file, tensors):
-    header, blobs, at = {}, [], 0
-    for name, value in tensors.items():
-        blob = value.numpy().astype(np.float32).tobytes()
-        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [at, at + len(blob)]}
-        blobs.append(blob)
-        at += len(blob)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    pathlib.Path(file).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
-
-
-def read_safetensors(file):
-    data = pathlib.Path(file).read_bytes()
-    begin = 8 + struct.unpack("<Q", data[:8])[0]
-    tensors = {}
-    for name, entry in json.loads(data[8:begin]).items():
-        if name != "__metadata__":
-            first, end = entry["data_offsets"]
-            tensors[name] = np.frombuffer(data[begin + first:begin + end], TYPES[entry["dtype"]]).reshape(entry["shape"])
-    return tensors
+from safetensors_io import read_safetensors, write_safetensors
 
 
 class Scale(nn.Module):

@@ -206,6 +206,7 @@ void read_train(Config c, PolarTrainConfig& t) {
   read_int(c, "checkpoint_interval", t.checkpoint_interval, 0, kMany);
   read_int(c, "eval_interval", t.eval_interval, 0, kMany);
   read_int(c, "keep", t.keep, 1, 1000000);
+  read_int(c, "keep_best", t.keep_best, 1, 1000000);
 }
 
 void read_test(Config c, PolarTestConfig& t) {

@@ -73,6 +73,7 @@ struct PolarTrainConfig {
   int64_t log_interval = 10, checkpoint_interval = 500,
           eval_interval = 0;  ///< steps; checkpoint 0: at the end only; eval 0: never
   int64_t keep = 3;           ///< newest checkpoints kept
+  int64_t keep_best = 1;      ///< checkpoints kept by their validation score, where there is a validation
 };
 
 /// [test]

@@ -71,6 +71,7 @@ struct SiamTrainConfig {
   int64_t checkpoint_interval = 0;  ///< steps; 0: an epoch
   int64_t eval_interval = 0;        ///< steps; 0: never
   int64_t keep = 20;                ///< newest checkpoints kept
+  int64_t keep_best = 1;            ///< checkpoints kept by their validation score, where there is a validation
 };
 
 /// [tracker]

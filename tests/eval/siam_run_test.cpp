@@ -180,7 +180,9 @@ TEST_CASE("objects of a video are tracked from where they appear, and written un
 TEST_CASE("a tracked sequence is left as label maps, text, JSON and a video") {
   const test::TemporaryFolder folder;
   const fs::path out = folder.path() / "out";
-  eval::TrackOutput output({.out = out, .video = folder.path() / "v.mp4"}, 2);
+  CHECK_THROWS_AS(eval::TrackOutput({.out = {}, .video = {}, .detected = {std::nullopt}}, 2), Error);
+  eval::TrackOutput output(
+      {.out = out, .video = folder.path() / "v.mp4", .detected = {std::nullopt, eval::TrackDetection{"dog", 1.25}}}, 2);
   eval::MaskFusion masks;
   for (int i = 0; i < 3; ++i) {
     masks.begin(96, 64);
@@ -193,7 +195,10 @@ TEST_CASE("a tracked sequence is left as label maps, text, JSON and a video") {
   const auto map = data::read_label_map(out / "masks" / "f1.png");
   CHECK(map.labels[1] == 2);
   CHECK(map.labels[2] == 0);
-  CHECK(read_file(out / "track.json").find("\"rotated\"") != std::string::npos);
+  const std::string json = read_file(out / "track.json");
+  CHECK(json.find("\"rotated\"") != std::string::npos);
+  CHECK(json.find("{\"label\":1,\"boxes\"") != std::string::npos);
+  CHECK(json.find("{\"label\":2,\"class\":\"dog\",\"detection_score\":1.25,\"boxes\"") != std::string::npos);
   data::VideoReader video(folder.path() / "v.mp4");
   data::Image image;
   int frames = 0;

@@ -10,6 +10,7 @@
 #include "tensor/error.h"
 #include "tests/support/devices.h"
 #include "tests/support/grad_check.h"
+#include "tests/support/loss_check.h"
 
 using namespace az;
 
@@ -66,37 +67,7 @@ double box_reference(const double* point, const double* d, const double* t) {
   return -std::log(std::max(both / all, 1e-6));
 }
 
-void check_close(const Tensor& got, double want, double tolerance) {
-  CHECK(std::abs(got.item() - want) <= tolerance * std::max(1.0, std::abs(want)));
-}
-
-/// f64 against the reference, f32 too, and the gradient of the first input against differences.
-void check_loss(const std::function<Tensor(const std::vector<Tensor>&)>& loss, const std::vector<Tensor>& inputs,
-                double want) {
-  check_close(loss(inputs), want, 1e-12);
-  std::vector<Tensor> narrow;
-  for (const Tensor& x : inputs) narrow.push_back(x.to(DType::f32));
-  check_close(loss(narrow), want, 3e-6);  // sums of 37 rays, each rounded
-  if (inputs[0].numel() == 0) return;
-  // An emulated launch takes its time, and gradients are compared with the CPU's too.
-  const int64_t samples = inputs[0].device().kind() == DeviceKind::cpu ? 40 : 3;
-  const auto check = test::check_gradients(
-      [&](const auto& in) {
-        std::vector<Tensor> at = inputs;
-        at[0] = in[0];
-        return loss(at);
-      },
-      {inputs[0]}, 1e-5, samples);
-  CHECK_MESSAGE(check.worst < 1e-7, check.where);
-}
-
-/// The gradient of a loss with respect to `x`.
-template <class F>
-Values gradient(Tensor x, const F& loss) {
-  autograd::set_requires_grad(x, true);
-  autograd::backward(loss(x));
-  return autograd::grad(x).to(DType::f64).template to_vector<double>();
-}
+constexpr double kNarrow = 3e-6;  // sums of 37 rays, each rounded
 
 }  // namespace
 
@@ -137,9 +108,9 @@ TEST_CASE("polar IoU losses agree with their formulas and their own differences"
           const double want = weighted_mean(labels, in[2].to_vector<double>(), [&](size_t row) {
             return polar_reference(kind, d, t, row, static_cast<size_t>(rays));
           });
-          check_loss(
+          test::check_loss(
               [&](const auto& x) { return ops::polar_iou_loss(x[0], x[1], x[2], tensor_of(labels, *device), kind); },
-              in, want);
+              in, want, kNarrow);
         }
   }
 }
@@ -159,8 +130,9 @@ TEST_CASE("box IoU loss agrees with its formula and its own differences") {
         const double want = weighted_mean(labels, in[2].to_vector<double>(), [&](size_t row) {
           return box_reference(&p[row % static_cast<size_t>(l) * 2], &d[row * 4], &t[row * 4]);
         });
-        check_loss([&](const auto& x) { return ops::box_iou_loss(x[3], x[0], x[1], x[2], tensor_of(labels, *device)); },
-                   in, want);
+        test::check_loss(
+            [&](const auto& x) { return ops::box_iou_loss(x[3], x[0], x[1], x[2], tensor_of(labels, *device)); }, in,
+            want, kNarrow);
       }
   }
 }
@@ -177,7 +149,7 @@ TEST_CASE("boxes that do not meet cost -log(1e-6) and have no gradient") {
       return ops::box_iou_loss(point, x, target, weight, tensor_of({1}, *device));
     };
     CHECK(loss(pred).item() == doctest::Approx(-std::log(1e-6)).epsilon(1e-12));
-    CHECK(gradient(pred, loss) == Values{0, 0, 0, 0});
+    CHECK(test::gradient_of(pred, loss) == Values{0, 0, 0, 0});
   }
 }
 
@@ -195,8 +167,8 @@ TEST_CASE("centerness cross-entropy agrees with its formula and its own differen
           const double p = 1 / (1 + std::exp(-z[i]));
           return -(c[i] * std::log(p) + (1 - c[i]) * std::log(1 - p));
         });
-        check_loss([&](const auto& x) { return ops::centerness_bce(x[0], x[1], tensor_of(labels, *device)); }, in,
-                   want);
+        test::check_loss([&](const auto& x) { return ops::centerness_bce(x[0], x[1], tensor_of(labels, *device)); }, in,
+                         want, kNarrow);
       }
   }
 }
@@ -212,7 +184,7 @@ TEST_CASE("without a positive row, or with zero weights, losses are 0 and so are
                  zeros = Tensor::zeros({rows}, DType::f64, *device);
     const auto check = [](const Tensor& x, const auto& loss) {
       CHECK(loss(x).item() == 0);
-      for (const double g : gradient(x, loss)) CHECK(g == 0);
+      for (const double g : test::gradient_of(x, loss)) CHECK(g == 0);
     };
     const Tensor none = tensor_of(labels_of(rows, true), *device);
     check(d, [&](const Tensor& x) { return ops::polar_iou_loss(x, t, ones, none); });
@@ -242,7 +214,7 @@ TEST_CASE("rows of label -1 count as background") {
     const auto check = [&](const Tensor& x, const auto& loss) {
       const auto with = [&](const Tensor& classes) { return [&](const Tensor& in) { return loss(in, classes); }; };
       CHECK(loss(x, left_out).item() == loss(x, background).item());
-      CHECK(gradient(x, with(left_out)) == gradient(x, with(background)));
+      CHECK(test::gradient_of(x, with(left_out)) == test::gradient_of(x, with(background)));
     };
     check(d, [&](const Tensor& x, const Tensor& classes) { return ops::polar_iou_loss(x, t, w, classes); });
     check(boxes,
@@ -258,7 +230,7 @@ TEST_CASE("where prediction and target agree, the prediction takes both gradient
     const Tensor t = Tensor::from(Values{2, 3}, {1, 2}, *device);
     const Tensor one = Tensor::full({1}, 1, DType::f64, *device);
     const auto g =
-        gradient(d, [&](const Tensor& x) { return ops::polar_iou_loss(x, t, one, tensor_of({1}, *device)); });
+        test::gradient_of(d, [&](const Tensor& x) { return ops::polar_iou_loss(x, t, one, tensor_of({1}, *device)); });
     CHECK(g[0] == doctest::Approx(1.0 / 7 - 1.0 / 5));
     CHECK(g[1] == doctest::Approx(1.0 / 7));
   }
@@ -296,7 +268,7 @@ TEST_CASE("devices agree in losses, gradients and centerness, whatever the first
         std::vector<Values> results = {ops::polar_centerness(t, classes).to(DType::f64).to_vector<double>()};
         const auto add = [&](const Tensor& x, const auto& loss) {
           results.push_back({loss(x).item()});
-          results.push_back(gradient(x, loss));
+          results.push_back(test::gradient_of(x, loss));
         };
         for (const auto kind : {ops::PolarIou::v1, ops::PolarIou::v2, ops::PolarIou::v3})
           add(d, [&](const Tensor& x) { return ops::polar_iou_loss(x, t, w, classes, kind); });
@@ -328,11 +300,11 @@ TEST_CASE("the same bits for any number of threads") {
   const int threads = omp_get_max_threads();
   omp_set_num_threads(1);
   const double value = loss(d).item();
-  const auto slope = gradient(d, loss);
+  const auto slope = test::gradient_of(d, loss);
   for (const int count : {2, 3, 7}) {
     omp_set_num_threads(count);
     CHECK(loss(d).item() == value);
-    CHECK(gradient(d, loss) == slope);
+    CHECK(test::gradient_of(d, loss) == slope);
   }
   omp_set_num_threads(threads);
 }

@@ -61,12 +61,17 @@ TEST_CASE("a convolution's cost: 2 x 5 x 6 pixels of 3 channels to 4 by 3x3 with
   CHECK(weight.bytes_written == 4 * 108);
 }
 
-TEST_CASE("Winograd multiplies 36 points a tile of 4x4 outputs and 16 of 2x2, started ones too") {
+TEST_CASE("Winograd multiplies 36 points a tile of 4x4 outputs, 81 with stride 2, and 16 of 2x2, started ones too") {
   const math::ConvShape shape{.n = 1, .h = 9, .w = 8, .c = 5, .k = 7, .r = 3, .s = 3, .padding = 1};
-  const Cost cost = ops::conv_cost(shape, cpu::ConvPass::forward, 4, 4, false, 4);
-  CHECK(cost.flops == 2 * 9 * 8 * 7 * 9 * 5);
-  CHECK(cost.executed_flops == 2 * 36 * (3 * 2) * 5 * 7);
-  CHECK(ops::conv_cost(shape, cpu::ConvPass::forward, 4, 4, false, 2).executed_flops == 2 * 16 * (5 * 4) * 5 * 7);
+  const auto executed = [](const math::ConvShape& s, cpu::ConvAlgorithm algorithm) {
+    return ops::conv_cost(s, cpu::ConvPass::forward, 4, 4, false, algorithm).executed_flops;
+  };
+  CHECK(ops::conv_cost(shape, cpu::ConvPass::forward, 4, 4).flops == 2 * 9 * 8 * 7 * 9 * 5);
+  CHECK(executed(shape, cpu::ConvAlgorithm::winograd4) == 2 * 36 * (3 * 2) * 5 * 7);
+  CHECK(executed(shape, cpu::ConvAlgorithm::winograd2) == 2 * 16 * (5 * 4) * 5 * 7);
+  math::ConvShape strided = shape;
+  strided.stride = 2;  // 5 x 4 outputs
+  CHECK(executed(strided, cpu::ConvAlgorithm::winograd4_stride2) == 2 * 81 * 2 * 5 * 7);
 }
 
 TEST_CASE("ops report their costs, forward and backward") {

@@ -10,6 +10,7 @@
 #include "tensor/error.h"
 #include "tests/support/devices.h"
 #include "tests/support/grad_check.h"
+#include "tests/support/loss_check.h"
 
 using namespace az;
 
@@ -68,36 +69,7 @@ double margin_reference(const Values& x, const Values& target, const Values& wei
   return count > 0 ? sum / count : 0;
 }
 
-void check_close(const Tensor& got, double want, double tolerance) {
-  CHECK(std::abs(got.item() - want) <= tolerance * std::max(1.0, std::abs(want)));
-}
-
-/// f64 and f32 against the reference, and the gradient of the first input against differences.
-void check_loss(const std::function<Tensor(const std::vector<Tensor>&)>& loss, const std::vector<Tensor>& inputs,
-                double want) {
-  check_close(loss(inputs), want, 1e-12);
-  std::vector<Tensor> narrow;
-  for (const Tensor& x : inputs) narrow.push_back(x.to(DType::f32));
-  check_close(loss(narrow), want, 1e-6);  // a term's f32 rounding; sums are double
-  if (inputs[0].numel() == 0) return;
-  // An emulated launch takes its time, and gradients are compared with the CPU's too.
-  const int64_t samples = inputs[0].device().kind() == DeviceKind::cpu ? 40 : 3;
-  const auto check = test::check_gradients(
-      [&](const auto& in) {
-        std::vector<Tensor> at = inputs;
-        at[0] = in[0];
-        return loss(at);
-      },
-      {inputs[0]}, 1e-5, samples);
-  CHECK_MESSAGE(check.worst < 1e-7, check.where);
-}
-
-template <class F>
-Values gradient(Tensor x, const F& loss) {
-  autograd::set_requires_grad(x, true);
-  autograd::backward(loss(x));
-  return autograd::grad(x).to(DType::f64).template to_vector<double>();
-}
+constexpr double kNarrow = 1e-6;  // a term's rounding; sums are double
 
 /// Weights 0.3, 0, 0.3, ...: boxes of every other anchor count.
 Tensor every_other(const Shape& shape, double value, Device& device) {
@@ -129,8 +101,8 @@ TEST_CASE("anchor class loss agrees with its formula and its own differences") {
             const Tensor z = random(*device, {images, cells, 1, 2 * anchors}, -6, 6, 3);
             const auto labels = labels_of(images * cells * anchors, keep != 1, keep != 2);
             const Tensor classes = Tensor::from(labels, {images, cells, 1, anchors}, *device);
-            check_loss([&](const auto& x) { return ops::anchor_class_loss(x[0], classes); }, {z},
-                       class_reference(z.to_vector<double>(), labels, static_cast<size_t>(anchors)));
+            test::check_loss([&](const auto& x) { return ops::anchor_class_loss(x[0], classes); }, {z},
+                             class_reference(z.to_vector<double>(), labels, static_cast<size_t>(anchors)), kNarrow);
           }
   }
 }
@@ -147,9 +119,11 @@ TEST_CASE("anchor box loss agrees with its formula and its own differences") {
           const Shape maps{images, cells, 1, 4 * anchors};
           const std::vector<Tensor> in = {random(*device, maps, -3, 3, 3), random(*device, maps, -3, 3, 4),
                                           every_other({images, cells, 1, anchors}, 0.3, *device)};
-          check_loss([](const auto& x) { return ops::anchor_box_loss(x[0], x[1], x[2]); }, in,
-                     box_reference(in[0].to_vector<double>(), in[1].to_vector<double>(), in[2].to_vector<double>(),
-                                   static_cast<size_t>(anchors), static_cast<double>(images)));
+          test::check_loss(
+              [](const auto& x) { return ops::anchor_box_loss(x[0], x[1], x[2]); }, in,
+              box_reference(in[0].to_vector<double>(), in[1].to_vector<double>(), in[2].to_vector<double>(),
+                            static_cast<size_t>(anchors), static_cast<double>(images)),
+              kNarrow);
         }
   }
 }
@@ -164,8 +138,9 @@ TEST_CASE("soft margin loss agrees with its formula and its own differences") {
         CAPTURE(columns);
         const std::vector<Tensor> in = {random(*device, {rows, columns}, -6, 6, 3), signs({rows, columns}, *device),
                                         every_other({rows}, 1, *device)};
-        check_loss([](const auto& x) { return ops::soft_margin_loss(x[0], x[1], x[2]); }, in,
-                   margin_reference(in[0].to_vector<double>(), in[1].to_vector<double>(), in[2].to_vector<double>()));
+        test::check_loss(
+            [](const auto& x) { return ops::soft_margin_loss(x[0], x[1], x[2]); }, in,
+            margin_reference(in[0].to_vector<double>(), in[1].to_vector<double>(), in[2].to_vector<double>()), kNarrow);
       }
   }
 }
@@ -177,14 +152,14 @@ TEST_CASE("large logits neither overflow nor lose their slope") {
     const Tensor one = Tensor::from(std::vector<int32_t>{1}, {1, 1, 1, 1}, *device);
     const auto classes = [&](const Tensor& x) { return ops::anchor_class_loss(x, one); };
     CHECK(classes(z).item() == 500);
-    CHECK(gradient(z, classes) == Values{0.5, -0.5});
+    CHECK(test::gradient_of(z, classes) == Values{0.5, -0.5});
     const Tensor x = Tensor::from(std::vector<float>{500, -500}, {1, 2}, *device);
     const Tensor target = Tensor::full({1, 2}, -1, DType::f32, *device);
     const auto margin = [&](const Tensor& in) {
       return ops::soft_margin_loss(in, target, Tensor::full({1}, 1, DType::f32, *device));
     };
     CHECK(margin(x).item() == 250);
-    CHECK(gradient(x, margin) == Values{0.5, 0});
+    CHECK(test::gradient_of(x, margin) == Values{0.5, 0});
   }
 }
 
@@ -193,7 +168,7 @@ TEST_CASE("what is left out has no loss and no gradient") {
     CAPTURE(device->name());
     const auto check = [](const Tensor& x, const auto& loss) {
       CHECK(loss(x).item() == 0);
-      for (const double g : gradient(x, loss)) CHECK(g == 0);
+      for (const double g : test::gradient_of(x, loss)) CHECK(g == 0);
     };
     const Tensor none = Tensor::full({2, 3, 3, 5}, 0, DType::f64, *device);
     const Tensor ignored = Tensor::from(std::vector<int32_t>(90, -1), {2, 3, 3, 5}, *device);
@@ -214,7 +189,7 @@ TEST_CASE("what is left out has no loss and no gradient") {
       return ops::soft_margin_loss(in, zeros, Tensor::full({1}, 1, DType::f64, *device));
     };
     CHECK(margin(x).item() == doctest::Approx(std::log(2.0)).epsilon(1e-14));
-    for (const double g : gradient(x, margin)) CHECK(g == 0);
+    for (const double g : test::gradient_of(x, margin)) CHECK(g == 0);
   }
 }
 
@@ -229,7 +204,7 @@ TEST_CASE("devices agree in Siamese losses and gradients, whatever the first ima
         std::vector<Values> results;
         const auto add = [&](const Tensor& x, const auto& loss) {
           results.push_back({loss(x).item()});
-          results.push_back(gradient(x, loss));
+          results.push_back(test::gradient_of(x, loss));
         };
         const Tensor labels = Tensor::from(labels_of(3 * 25), {3, 5, 5, 1}, where).narrowed(begin, 2);
         const Tensor weight = every_other({3, 5, 5, 1}, 0.25, where).to(DType::f32).narrowed(begin, 2);
@@ -259,10 +234,10 @@ TEST_CASE("Siamese losses have the same bits for any number of threads") {
   const int threads = omp_get_max_threads();
   omp_set_num_threads(1);
   const double value = loss(x).item();
-  const Values slope = gradient(x, loss);
+  const Values slope = test::gradient_of(x, loss);
   omp_set_num_threads(3);
   CHECK(loss(x).item() == value);
-  CHECK(gradient(x, loss) == slope);
+  CHECK(test::gradient_of(x, loss) == slope);
   omp_set_num_threads(threads);
 }
 

@@ -243,6 +243,31 @@ TEST_CASE("trainer: the best checkpoint stays the best, also over a resumption")
   CHECK(train::find_weights(folder.path()) == std::vector<fs::path>{folder.path() / "best.safetensors"});
 }
 
+TEST_CASE("trainer: the best N of a run in parts are those of a run in a piece") {
+  const test::TemporaryFolder folder;
+  const std::vector<double> scores = {0.2, 0.5, 0.1, 0.4, 0.3, 0.35};
+  const auto run = [&](const char* name, const std::vector<int64_t>& ends) {
+    auto options = options_in(folder.path() / name);
+    options.validate_every = 2;
+    options.keep_best = 2;
+    options.resume = true;
+    for (const int64_t end : ends) {
+      options.max_steps = end;
+      train_part(options, [&](MadeUpTask& task) {
+        const auto before = options.run / "metrics.jsonl";
+        const int done = fs::exists(before) ? count_lines(read_file(before), "val_score") : 0;
+        task.scores = {scores.begin() + done, scores.end()};
+      });
+    }
+    return options.run / "best";
+  };
+  const fs::path whole = run("whole", {12}), parts = run("parts", {4, 6, 12});
+  CHECK(names_in(whole) ==
+        std::vector<std::string>{"step_00000004_score_0.5000.safetensors", "step_00000008_score_0.4000.safetensors"});
+  REQUIRE(names_in(parts) == names_in(whole));
+  for (const std::string& name : names_in(whole)) CHECK(read_file(parts / name) == read_file(whole / name));
+}
+
 TEST_CASE("trainer: with a loss limit a loss that is no number costs its step, not the run") {
   const test::TemporaryFolder folder;
   loss_limit = 1e4;
