@@ -26,8 +26,9 @@ inline Cost map_cost(const Tensor& x, double flops, int more = 0, int written = 
 }
 
 /// Cost of a pass over activations of `activation_bytes` and weights of `weight_bytes` an element; `more` are operands
-/// beside them in sizes of the result: a residual, another gradient, a mask. Winograd's algorithms multiply fewer points
-/// for each started tile of outputs than the formula has products (math/winograd.h); their transforms are not counted.
+/// beside them in sizes of the result: a residual, another gradient, a mask. Winograd's algorithms multiply fewer
+/// points for each started tile of outputs than the formula has products (math/winograd.h); their transforms are not
+/// counted.
 Cost conv_cost(const math::ConvShape& shape, cpu::ConvPass pass, double activation_bytes, double weight_bytes,
                double more = 0, cpu::ConvAlgorithm algorithm = cpu::ConvAlgorithm::direct);
 
