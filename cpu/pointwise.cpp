@@ -1,7 +1,6 @@
 #include "cpu/pointwise.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "cpu/parallel.h"
 #include "cpu/pointwise_kernels.h"
@@ -64,7 +63,6 @@ class Product {
   }
 
  private:
-  static constexpr int kLine = 16;              // floats of a cache line
   static constexpr int64_t kSmall = 256 << 10;  // floats of weights that stay in a second cache of 1 MiB
   static constexpr int64_t kBlock = 128 << 10;  // floats of inputs that leave room for the weights passing through
   // From this many channels on the pixels of a group, a multiple of 2 KiB apart, would fight for the same sets of the
@@ -101,22 +99,6 @@ class Product {
     }
   }
 
-  /// A stream of prefetches: part `part` of `parts` of `floats` from `from` on.
-  void fetch(PointwiseTile& tile, int stream, const float* from, int64_t floats, int64_t part, int64_t parts) const {
-    tile.fetch[stream] = from + floats * part / parts;
-    tile.fetch_step[stream] = (floats / parts + d_.c - 1) / d_.c;
-  }
-  /// Streams for what the products read: small weights stay, and the next group is fetched; else the next panel is.
-  void fetch(PointwiseTile& tile, const Pixels& at, int64_t panel, bool small, const float* next_panel) const {
-    const int64_t x_floats = at.count * x_step_ * d_.c, width = 2 * kernels_.lanes;
-    for (const int stream : {0, 1, 2, 3}) {
-      if (small)
-        fetch(tile, stream, at.x + x_floats, x_floats, panel, panels_);
-      else
-        fetch(tile, stream, next_panel + stream % 2 * kLine, width * d_.c, 0, 1);
-    }
-  }
-
   void block(int64_t begin, int64_t end, int64_t first_panel, int64_t last_panel, bool small, float* copy) const {
     const int64_t width = 2 * kernels_.lanes;
     PointwiseTile tile{};
@@ -134,7 +116,7 @@ class Product {
     }
     const auto *residual = static_cast<const float*>(epilogue_.residual),
                *cut = static_cast<const float*>(epilogue_.cut);
-    const float* dense = epilogue_.coarse ? nullptr : residual;
+    const float* fetched = epilogue_.coarse ? nullptr : residual ? residual : cut;  // one is fetched ahead
     const float* rows[kPointwiseMostRows];
     tile.residual = residual ? rows : nullptr;
     for (int64_t p = first_panel; p < last_panel; ++p) {
@@ -151,12 +133,17 @@ class Product {
         tile.y = y_ + to;
         if (residual) residuals(at, column, rows);
         tile.cut = cut ? cut + to : nullptr;
-        fetch(tile, at, p, small, next_panel);
-        // The next group's residual and cut: with small weights a part with each panel, else all with the first.
-        const int64_t y_floats = at.count * y_step_ * d_.k, parts = small ? panels_ : 1;
-        if (small || p == first_panel)
-          for (const auto& [stream, from] : {std::pair(2, dense), std::pair(3, cut)})
-            if (from) fetch(tile, stream, from + at.first * d_.k + y_floats, y_floats, small ? p : 0, parts);
+        tile.fetch[0] = next_panel;
+        tile.fetch[1] = next_panel + 16;
+        tile.fetch_step[0] = tile.fetch_step[1] = vectors * kernels_.lanes;
+        if (small) {
+          // The next group: its inputs and its residual or cut, a part with each panel.
+          const int64_t x_floats = at.count * x_step_ * d_.c, r_floats = at.count * y_step_ * d_.k;
+          tile.fetch[0] = at.x + x_floats + x_floats * p / panels_;
+          tile.fetch_step[0] = x_floats / (panels_ * d_.c);
+          tile.fetch[1] = fetched ? fetched + at.first * d_.k + r_floats + r_floats * p / panels_ : tile.fetch[0];
+          tile.fetch_step[1] = r_floats / (panels_ * d_.c);
+        }
         kernels_.product[tile.last == kernels_.lanes][vectors - 1][at.count - 1](tile);
       }
     }

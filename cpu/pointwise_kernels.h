@@ -11,9 +11,9 @@ struct PointwiseTile {
   int64_t x_stride;    ///< floats from pixel to pixel
   const float* panel;  ///< [c][width]
   int64_t c;
-  /// What is wanted next: streams of which each channel brings a line into the second cache.
-  const float* fetch[4];
-  int64_t fetch_step[4];  ///< floats
+  /// What is wanted next: two streams of which each channel brings a line into the second cache.
+  const float* fetch[2];
+  int64_t fetch_step[2];  ///< floats
   float* y;               ///< the first pixel's first channel of the panel
   int64_t y_stride;
   const float* bias;             ///< of the panel's channels, or null

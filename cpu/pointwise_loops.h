@@ -35,18 +35,15 @@ template <class Simd, int kRows, int kVectors, bool kWhole>
 AZ_VECTOR_TARGET void product(const PointwiseTile& t) {
   using Vector = typename Simd::Vector;
   constexpr int kLanes = Simd::kLanes;
-  const float *panel = t.panel, *fetch0 = t.fetch[0], *fetch1 = t.fetch[1], *fetch2 = t.fetch[2], *fetch3 = t.fetch[3];
-  const int64_t step0 = t.fetch_step[0], step1 = t.fetch_step[1], step2 = t.fetch_step[2], step3 = t.fetch_step[3];
+  const float *panel = t.panel, *fetch = t.fetch[0], *other = t.fetch[1];
+  const int64_t step = t.fetch_step[0], other_step = t.fetch_step[1];
   Vector sum[kRows][kVectors] = {};
-  for (int64_t i = 0; i < t.c; ++i, panel += kVectors * kLanes) {
+  for (int64_t i = 0; i < t.c; ++i, panel += kVectors * kLanes, fetch += step, other += other_step) {
     Vector w[kVectors];
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) w[j] = Simd::load(panel + j * kLanes);
-    __builtin_prefetch(fetch0, 0, 2);
-    __builtin_prefetch(fetch1, 0, 2);
-    __builtin_prefetch(fetch2, 0, 2);
-    __builtin_prefetch(fetch3, 0, 2);
-    fetch0 += step0, fetch1 += step1, fetch2 += step2, fetch3 += step3;
+    __builtin_prefetch(fetch, 0, 2);
+    __builtin_prefetch(other, 0, 2);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const Vector x = Simd::broadcast(t.x[r * t.x_stride + i]);
