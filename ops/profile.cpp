@@ -101,12 +101,8 @@ SpanDetail conv_levels_detail(std::span<const math::ConvShape> shapes, const Ten
   whole.cost = {};
   for (const auto& shape : shapes) {
     // Weights are read once for all levels.
-<<<<<<< HEAD
-    const Cost one = conv_cost(shape, ConvPass::forward, element, &shape == shapes.data() ? element : 0, 0, algorithm);
-=======
     const Cost one =
         conv_cost(shape, ConvPass::forward, element, &shape == shapes.data() ? element : 0, 0, algorithm);
->>>>>>> speed5
     whole.cost.flops += one.flops;
     whole.cost.bytes_read += one.bytes_read;
     whole.cost.bytes_written += one.bytes_written;
