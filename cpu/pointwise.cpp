@@ -116,7 +116,9 @@ class Product {
     }
     const auto *residual = static_cast<const float*>(epilogue_.residual),
                *cut = static_cast<const float*>(epilogue_.cut);
-    const float* fetched = epilogue_.coarse ? nullptr : residual ? residual : cut;  // one is fetched ahead
+    // Fetched ahead: the residual and the cut, in turn where there are both.
+    const float* fetched[] = {residual ? residual : cut, cut};
+    const int64_t turns = residual && cut ? 2 : 1;
     const float* rows[kPointwiseMostRows];
     tile.residual = residual ? rows : nullptr;
     for (int64_t p = first_panel; p < last_panel; ++p) {
@@ -141,8 +143,10 @@ class Product {
           const int64_t x_floats = at.count * x_step_ * d_.c, r_floats = at.count * y_step_ * d_.k;
           tile.fetch[0] = at.x + x_floats + x_floats * p / panels_;
           tile.fetch_step[0] = x_floats / (panels_ * d_.c);
-          tile.fetch[1] = fetched ? fetched + at.first * d_.k + r_floats + r_floats * p / panels_ : tile.fetch[0];
-          tile.fetch_step[1] = r_floats / (panels_ * d_.c);
+          const float* from = epilogue_.coarse ? nullptr : fetched[p % turns];
+          const int64_t parts = (panels_ + turns - 1) / turns;
+          tile.fetch[1] = from ? from + at.first * d_.k + r_floats + r_floats * (p / turns) / parts : tile.fetch[0];
+          tile.fetch_step[1] = r_floats / (parts * d_.c);
         }
         kernels_.product[tile.last == kernels_.lanes][vectors - 1][at.count - 1](tile);
       }
