@@ -156,8 +156,8 @@ WeightIdentity rounded_for(WeightIdentity identity) {
 
 /// conv_fuses of an algorithm for f32 maps.
 ConvFuses fuses(ConvAlgorithm algorithm) {
-  const bool matmul = algorithm == ConvAlgorithm::matmul;
-  return {.coarse = matmul, .sum = matmul || is_winograd(algorithm), .cut = matmul};
+  const bool matmul = algorithm == ConvAlgorithm::matmul, own = matmul || is_winograd(algorithm);
+  return {.coarse = matmul, .sum = own, .cut = own};
 }
 
 }  // namespace

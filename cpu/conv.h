@@ -17,7 +17,7 @@ struct ConvEpilogue {
   const void* bias = nullptr;      // [k] f32, f64 beside f64
   const void* residual = nullptr;  // [n, oh, ow, k], added after the bias
   bool relu = false;
-  // The rest is for pointwise_forward alone.
+  // The rest is for our own algorithms (ConvFuses).
   bool coarse = false;        // residual is [n, oh / 2, ow / 2, k]: each of its pixels is added to a square of 2x2
   const void* cut = nullptr;  // [n, oh, ow, k]: y is 0 where this is not above 0
 };
@@ -29,7 +29,7 @@ struct ConvMaps {
   const T* x = nullptr;         ///< [n, h, w, c]
   const T* residual = nullptr;  ///< [n, oh, ow, k] or null; may be y
   T* y = nullptr;               ///< [n, oh, ow, k]
-  const T* cut = nullptr;       ///< [n, oh, ow, k] or null: y is 0 where this is not above 0; 1x1 products alone
+  const T* cut = nullptr;       ///< likewise: y is 0 where this is not above 0; of our own algorithms (ConvFuses)
 };
 
 /// Names a weight tensor's contents, so that its packed form can be kept; id 0: do not keep.

@@ -102,7 +102,7 @@ class Convolution {
   /// Every dilation-th row and column of an image's outputs, from row oy and column ox on.
   struct Phase {
     const T* x;
-    const T* residual;
+    const T *residual, *cut;
     T* y;
     int64_t h, w, oh, ow;  // of the whole image and its outputs
     int64_t oy, ox;
@@ -122,6 +122,7 @@ class Convolution {
     const int64_t down = (oh - oy + step - 1) / step, across = (ow - ox + step - 1) / step;
     phases_.push_back({.x = maps.x + image * maps.h * maps.w * call_.c,
                        .residual = maps.residual ? maps.residual + image * oh * ow * call_.k : nullptr,
+                       .cut = maps.cut ? maps.cut + image * oh * ow * call_.k : nullptr,
                        .y = maps.y + image * oh * ow * call_.k,
                        .h = maps.h,
                        .w = maps.w,
@@ -207,6 +208,7 @@ class Convolution {
         const bool inside = y < t.phase->oh && x < t.phase->ow;
         to.y[p] = inside ? t.phase->y + at : nullptr;
         to.residual[p] = inside && t.phase->residual ? t.phase->residual + at : nullptr;
+        to.cut[p] = inside && t.phase->cut ? t.phase->cut + at : nullptr;
       }
       kernels_.output(out(memory) + i * out_row_, out_point_, call_.k, to);
     }
@@ -320,7 +322,8 @@ void winograd_forward(WinogradSimd simd, const ConvShape& d, const T* x, const f
   AZ_CHECK((d.stride == 2) == (tile == WinogradTile::four_stride2), "conv2d: Winograd's tile is not of stride {}",
            d.stride);
   if (d.y_count() == 0) return;
-  const ConvMaps<T> maps{d.n, d.h, d.w, x, static_cast<const T*>(epilogue.residual), y};
+  const ConvMaps<T> maps{
+      d.n, d.h, d.w, x, static_cast<const T*>(epilogue.residual), y, static_cast<const T*>(epilogue.cut)};
   winograd_forward(WinogradCall<T>{.simd = simd,
                                    .tile = tile,
                                    .c = d.c,

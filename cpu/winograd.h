@@ -56,8 +56,8 @@ struct WinogradCall {
   std::span<const ConvMaps<T>> maps;
 };
 
-/// y = relu(conv(x, packed) + bias + residual) for all maps of the call. `scratch` is kept by the caller from call to
-/// call. An infinite or NaN input spoils its whole tile.
+/// y = relu(conv(x, packed) + bias + residual), cut, for all maps of the call. `scratch` is kept by the caller from
+/// call to call. An infinite or NaN input spoils its whole tile.
 template <class T>
 void winograd_forward(const WinogradCall<T>& call, HugeBuffer& scratch);
 /// The same for maps of one size. Error: winograd_fits does not hold.

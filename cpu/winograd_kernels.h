@@ -28,6 +28,7 @@ template <class Tile, class T>
 struct WinogradOutput {
   T* y[Tile::kOut * Tile::kOut];
   const T* residual[Tile::kOut * Tile::kOut];  ///< all null where there is none
+  const T* cut[Tile::kOut * Tile::kOut];       ///< likewise; y is 0 where this is not above 0
   const float* bias;                           ///< [k] or null
   bool relu;
 };

@@ -175,6 +175,7 @@ AZ_VECTOR_INLINE void output_channels(const float* q, int64_t point_stride, int6
     auto v = d[p / kOut * kIn + p % kOut] + bias;
     if (to.residual[p]) v = v + load<Simd, kWhole>(to.residual[p] + k, count);
     if (to.relu) v = v < zero ? zero : v;  // keeps NaN
+    if (to.cut[p]) v = load<Simd, kWhole>(to.cut[p] + k, count) > zero ? v : zero;
     if constexpr (kWhole)
       Simd::store(to.y[p] + k, v);
     else
