@@ -28,27 +28,26 @@ Tensor* Node::leaf_sum(size_t input) {
   return &inputs_[input]->grad;
 }
 
-Arrived Node::take_arrived(size_t input, bool cuts) {
+Arrived Node::take_arrived(size_t input, Cuts cuts) {
   if (!needs(input) || !inputs_[input]->node) return {};
   const Node& maker = *inputs_[input]->node;
   Output& output = inputs_[input]->node->outputs_[static_cast<size_t>(inputs_[input]->output)];
   Arrived taken{std::exchange(output.sum, {}), {}};
-  if (cuts && output.is_last() && maker.outputs_.size() == 1) taken.relu = maker.relu_output();
+  const bool rest_is_cut = !taken.sum.defined() || output.cut;
+  if (cuts == Cuts::all || (cuts == Cuts::written && rest_is_cut)) taken.relu = maker.relu_output();
   output.cut = taken.relu.defined();
   return taken;
 }
 
-/// A gradient that joins others is cut in the same pass, if it is the last or the sum has to stay cut.
+/// A gradient that joins others is cut in the same pass.
 void Node::deliver(Output& output, Tensor gradient) {
   if (!output.sum.defined()) {
     output.sum = std::move(gradient);
   } else {
-    const bool cuts = outputs_.size() == 1 && (output.cut || output.is_last());
-    const Tensor relu = cuts ? relu_output() : Tensor();
+    const Tensor relu = relu_output();
     accumulate(output.sum, std::move(gradient), relu);
     output.cut = relu.defined();
   }
-  ++output.arrived;
 }
 
 Cost Node::cost(const Grads& dy) const {
@@ -88,11 +87,7 @@ void attach(std::shared_ptr<Node> node, const std::vector<Tensor>& inputs, std::
   static std::atomic<uint64_t> count{0};
   node->id_ = ++count;
   node->outputs_.resize(outputs.size());
-  for (const Tensor& t : inputs) {
-    node->inputs_.push_back(std::static_pointer_cast<Meta>(t.grad_meta()));
-    const Meta* meta = node->inputs_.back().get();
-    if (meta && meta->node) ++meta->node->outputs_[static_cast<size_t>(meta->output)].uses;
-  }
+  for (const Tensor& t : inputs) node->inputs_.push_back(std::static_pointer_cast<Meta>(t.grad_meta()));
   for (size_t i = 0; i < outputs.size(); ++i) {
     auto meta = std::make_shared<Meta>();
     meta->node = node;

@@ -80,9 +80,12 @@ class Node {
   /// returns an undefined one; null where it has to return it: no leaf, none so far, or shared storage.
   Tensor* leaf_sum(size_t input);
 
-  /// Takes what has arrived for an input, and where `cuts` and this consumer is the last, the ReLU of the op that made
-  /// it. The backward must return the total. A leaf has nothing to take.
-  Arrived take_arrived(size_t input, bool cuts);
+  /// What a backward can cut: nothing; the elements that it writes, while it leaves others of the sum alone, or makes
+  /// them 0; all.
+  enum class Cuts : uint8_t { none, written, all };
+  /// Takes what has arrived for an input, to be added, and the ReLU of the op that made it, if it can be cut by that.
+  /// The backward must return the total. A leaf has nothing to take.
+  Arrived take_arrived(size_t input, Cuts cuts);
   /// Whether dy is 0 already where relu_output() is not above 0.
   bool dy_is_cut() const { return outputs_.size() == 1 && outputs_[0].cut; }
 
@@ -93,10 +96,7 @@ class Node {
   /// The gradient of an output, on its way.
   struct Output {
     Tensor sum;        ///< of what has arrived
-    int uses = 0;      ///< inputs of other nodes that it is
-    int arrived = 0;   ///< how many of them sent a gradient
     bool cut = false;  ///< sum is 0 where relu_output() is not above 0
-    bool is_last() const { return arrived + 1 >= uses; }
   };
   void deliver(Output& output, Tensor gradient);
 

@@ -70,8 +70,9 @@ class Run {
 
   void add_mask(uint8_t label, const cpu::Rle& mask, const data::Image& frame) {
     const cpu::Mask pixels = cpu::rle_decode(mask);
-    AZ_CHECK(pixels.width == frame.width && pixels.height == frame.height, "--mask is {} x {}, the first frame {} x {}",
-             pixels.width, pixels.height, frame.width, frame.height);
+    AZ_CHECK(pixels.width == frame.width && pixels.height == frame.height,
+             "track: the first frame's mask is {} x {}, the frame {} x {}", pixels.width, pixels.height, frame.width,
+             frame.height);
     masks_.add(label, pixels.pixels.data(), 1);
   }
 

@@ -19,11 +19,12 @@ namespace az::cli {
 struct StartOptions {
   std::vector<std::string> boxes;  ///< --box: "x,y,w,h"
   std::string mask;                ///< --mask: an indexed PNG
+  std::string result;              ///< --result: NAME.json of predict, or regions, a line a frame
   std::string init, names;         ///< --init: "CONFIG,WEIGHTS" of an image model; COCO file that names its classes
-  double score = 0.3;              ///< of --init: detections below it are left out
-  bool all = false;                ///< of --init: every detection, not the best one alone
+  double score = 0.3;              ///< of --init and --result: detections below it are left out
+  bool all = false;                ///< of --init and --result: every detection, not the best one alone
 };
-/// --box, --mask, --init, --all, --score, --names
+/// --box, --mask, --result, --init, --all, --score, --names
 void add_start_options(CLI::App& command, StartOptions& options);
 
 /// An object to be tracked.

@@ -167,6 +167,7 @@ ConvFuses conv_fuses(const CpuDevice& device, const ConvShape& shape, DType maps
   const auto of = [&](ConvPass pass) { return fuses(conv_algorithm(shape, pass, maps, device.winograd())); };
   ConvFuses both = of(ConvPass::backward_data);
   both.coarse = of(ConvPass::forward).coarse;
+  both.part = shape.stride != 1;
   return both;
 }
 
@@ -234,8 +235,17 @@ void conv_backward_data_levels(CpuDevice& device, const ConvShape& kind, std::sp
       }
     } else {
       if (algorithm == ConvAlgorithm::matmul) {
-        pointwise_forward(winograd_simd(), with_size(transposed, m), m.x, packed(),
-                          {.residual = m.residual, .cut = m.cut}, device.dnn().winograd_scratch, m.y);
+        const ConvEpilogue after{.residual = m.residual, .cut = m.cut};
+        if (d.stride == 1) {
+          pointwise_forward(winograd_simd(), with_size(transposed, m), m.x, packed(), after,
+                            device.dnn().winograd_scratch, m.y);
+          continue;
+        }
+        if (!m.residual) device.fill_zero(m.y, d.x_count() * static_cast<int64_t>(sizeof(T)));
+        if (m.residual && m.residual != m.y)
+          device.copy(m.y, m.residual, d.x_count() * static_cast<int64_t>(sizeof(T)));
+        pointwise_spread(winograd_simd(), with_size(transposed, m), m.x, packed(), after, device.dnn().winograd_scratch,
+                         m.y);
         continue;
       }
     }

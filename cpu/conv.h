@@ -58,6 +58,7 @@ struct ConvFuses {
   bool coarse = false;  ///< forward: a residual of half the height and width
   bool sum = false;     ///< data gradient: adds another gradient
   bool cut = false;     ///< data gradient: the mask of a ReLU
+  bool part = false;    ///< it does both for every stride-th pixel alone; others keep the sum, or are 0 without
 };
 /// A rule of the shape, for maps of f32 and bf16.
 ConvFuses conv_fuses(const CpuDevice& device, const ConvShape& shape, DType maps);

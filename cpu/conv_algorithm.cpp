@@ -42,8 +42,11 @@ ConvAlgorithm conv_algorithm(const ConvShape& shape, ConvPass pass, DType maps, 
   }
   ConvShape d = shape;
   if (pass == ConvPass::backward_data) {
-    if (shape.stride != 1 || shape.oh() != shape.h) return ConvAlgorithm::direct;
     std::swap(d.c, d.k);  // a convolution of dy with rotated weights
+    // A strided 1x1 product writes every stride-th pixel.
+    if (shape.stride != 1)
+      return maps == DType::f32 && pointwise_pays(d) ? ConvAlgorithm::matmul : ConvAlgorithm::direct;
+    if (shape.oh() != shape.h) return ConvAlgorithm::direct;
   }
   if (winograd && winograd_fits(d)) {
     if (maps == DType::bf16) return winograd_pays_bf16(d) ? ConvAlgorithm::winograd4 : ConvAlgorithm::direct;

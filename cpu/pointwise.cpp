@@ -16,13 +16,18 @@ int64_t lanes_of(WinogradSimd simd) {
 
 int64_t padded(int64_t k, int64_t lanes) { return (k + lanes - 1) / lanes * lanes; }
 
+/// Whose pixels lie `stride` apart.
+enum class Strided : uint8_t { x, y };
+
 /// One call: pixels in groups of as many as have their sums in registers, output channels in panels.
 class Product {
  public:
-  Product(const PointwiseKernels& kernels, const ConvShape& shape, const float* x, const float* packed,
+  Product(const PointwiseKernels& kernels, const ConvShape& shape, Strided strided, const float* x, const float* packed,
           const ConvEpilogue& epilogue, float* y)
       : kernels_(kernels),
         d_(shape),
+        x_step_(strided == Strided::x ? shape.stride : 1),
+        y_step_(strided == Strided::y ? shape.stride : 1),
         x_(x),
         packed_(packed),
         epilogue_(epilogue),
@@ -67,22 +72,23 @@ class Product {
   int64_t copy_stride() const { return (d_.c + 15) / 16 * 16 + 16; }
 
   struct Pixels {
-    int64_t first, count;  // output pixels
-    const float* x;
+    int64_t first, count;  // of y, y_step_ apart
+    const float* x;        // x_step_ apart
   };
   Pixels pixels(int64_t group) const {
     const int64_t line = group / groups_, part = group % groups_;
     const int64_t begin = length_ * part / groups_, end = length_ * (part + 1) / groups_;
-    const int64_t from =
+    const int64_t dense = line * length_ + begin;
+    const int64_t strided =
         lines_ == 1 ? begin : (line / d_.oh() * d_.h + line % d_.oh() * d_.stride) * d_.w + begin * d_.stride;
-    return {line * length_ + begin, end - begin, x_ + from * d_.c};
+    return {y_step_ == 1 ? dense : strided, end - begin, x_ + (y_step_ == 1 ? strided : dense) * d_.c};
   }
 
   /// A group's residuals, from `column` on: a row of pointers.
   void residuals(const Pixels& at, int64_t column, const float** rows) const {
     const float* from = static_cast<const float*>(epilogue_.residual) + column;
     if (!epilogue_.coarse) {
-      for (int64_t r = 0; r < at.count; ++r) rows[r] = from + (at.first + r) * d_.k;
+      for (int64_t r = 0; r < at.count; ++r) rows[r] = from + (at.first + r * y_step_) * d_.k;
       return;
     }
     const int64_t width = d_.ow();
@@ -96,16 +102,16 @@ class Product {
   void block(int64_t begin, int64_t end, int64_t first_panel, int64_t last_panel, bool small, float* copy) const {
     const int64_t width = 2 * kernels_.lanes;
     PointwiseTile tile{};
-    tile.x_stride = d_.stride * d_.c;
+    tile.x_stride = x_step_ * d_.c;
     tile.c = d_.c;
-    tile.y_stride = d_.k;
+    tile.y_stride = y_step_ * d_.k;
     tile.relu = epilogue_.relu;
     if (copy) {
       tile.x_stride = copy_stride();
       for (int64_t g = begin; g < end; ++g) {
         const Pixels at = pixels(g);
         for (int64_t r = 0; r < at.count; ++r)
-          std::copy_n(at.x + r * d_.stride * d_.c, d_.c, copy + ((g - begin) * kernels_.rows + r) * copy_stride());
+          std::copy_n(at.x + r * x_step_ * d_.c, d_.c, copy + ((g - begin) * kernels_.rows + r) * copy_stride());
       }
     }
     const auto *residual = static_cast<const float*>(epilogue_.residual),
@@ -132,7 +138,7 @@ class Product {
         tile.fetch_step[0] = tile.fetch_step[1] = vectors * kernels_.lanes;
         if (small) {
           // The next group: its inputs and its residual or cut, a part with each panel.
-          const int64_t x_floats = at.count * d_.stride * d_.c, r_floats = at.count * d_.k;
+          const int64_t x_floats = at.count * x_step_ * d_.c, r_floats = at.count * y_step_ * d_.k;
           tile.fetch[0] = at.x + x_floats + x_floats * p / panels_;
           tile.fetch_step[0] = x_floats / (panels_ * d_.c);
           tile.fetch[1] = fetched ? fetched + at.first * d_.k + r_floats + r_floats * p / panels_ : tile.fetch[0];
@@ -145,6 +151,7 @@ class Product {
 
   const PointwiseKernels& kernels_;
   const ConvShape& d_;
+  int64_t x_step_, y_step_;  // pixels
   const float* x_;
   const float* packed_;
   const ConvEpilogue& epilogue_;
@@ -153,6 +160,14 @@ class Product {
   int64_t groups_;          // of a line
   int64_t columns_, panels_;
 };
+
+void check(const ConvShape& shape) {
+  AZ_CHECK(pointwise_fits(shape), "conv2d: the 1x1 product is for 1x1 with no padding and no groups");
+}
+
+const PointwiseKernels& kernels_of(WinogradSimd simd) {
+  return lanes_of(simd) == 16 ? pointwise_avx512() : pointwise_avx2();
+}
 
 }  // namespace
 
@@ -195,13 +210,19 @@ void pointwise_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t
 
 void pointwise_forward(WinogradSimd simd, const ConvShape& shape, const float* x, const float* packed,
                        const ConvEpilogue& epilogue, HugeBuffer& scratch, float* y) {
-  AZ_CHECK(pointwise_fits(shape), "conv2d: the 1x1 product is for 1x1 with no padding and no groups");
+  check(shape);
   AZ_CHECK(!epilogue.coarse || (shape.oh() % 2 == 0 && shape.ow() % 2 == 0),
            "conv2d: a coarse residual for [{}, {}] pixels, want even sides", shape.oh(), shape.ow());
   if (shape.y_count() == 0) return;
-  lanes_of(simd);
-  Product(simd == WinogradSimd::avx512 ? pointwise_avx512() : pointwise_avx2(), shape, x, packed, epilogue, y)
-      .run(scratch);
+  Product(kernels_of(simd), shape, Strided::x, x, packed, epilogue, y).run(scratch);
+}
+
+void pointwise_spread(WinogradSimd simd, const ConvShape& shape, const float* x, const float* packed,
+                      const ConvEpilogue& epilogue, HugeBuffer& scratch, float* y) {
+  check(shape);
+  AZ_CHECK(!epilogue.coarse, "conv2d: a coarse residual of a data gradient");
+  if (shape.y_count() == 0) return;
+  Product(kernels_of(simd), shape, Strided::y, x, packed, epilogue, y).run(scratch);
 }
 
 }  // namespace az::cpu

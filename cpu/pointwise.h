@@ -26,4 +26,10 @@ void pointwise_pack(WinogradSimd simd, WinogradWeights which, int64_t c, int64_t
 void pointwise_forward(WinogradSimd simd, const ConvShape& shape, const float* x, const float* packed,
                        const ConvEpilogue& epilogue, HugeBuffer& scratch, float* y);
 
+/// The same to every stride-th pixel: the data gradient of a strided one. Other pixels of y stay as they are.
+/// shape  with y's height, width and channels k, x's channels c and the stride
+/// x      [n,oh,ow,c], y [n,h,w,k]; the residual may be y, and is not coarse
+void pointwise_spread(WinogradSimd simd, const ConvShape& shape, const float* x, const float* packed,
+                      const ConvEpilogue& epilogue, HugeBuffer& scratch, float* y);
+
 }  // namespace az::cpu

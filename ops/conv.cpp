@@ -89,8 +89,9 @@ cpu::ConvFuses fuses(const Tensor& x, const ConvShape& d) {
 Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, const Tensor& scale, const Tensor& packed,
                      bool learning, const Arrived& on_way) {
   const ProfileSpan span(dy.device(), "conv2d data gradient", [&] {
+    const double part = static_cast<double>(d.oh() * d.ow()) / static_cast<double>(d.h * d.w);  // of a strided 1x1
     return conv_detail(d, cpu::ConvPass::backward_data, dy, w.storage_id(),
-                       int{on_way.sum.defined()} + int{on_way.relu.defined()});
+                       part * (int{on_way.sum.defined()} + int{on_way.relu.defined()}));
   });
   Tensor dx = may_overwrite(on_way.sum) ? on_way.sum : Tensor::empty({d.n, d.h, d.w, d.c}, dy.dtype(), dy.device());
   on_device_bf16(
@@ -200,8 +201,9 @@ struct Conv2dNode final : Node {
     Grads result(4);
     if (needs(0)) {
       const cpu::ConvFuses can = fuses(dz, shape);
+      const Cuts cuts = !can.cut ? Cuts::none : can.part ? Cuts::written : Cuts::all;
       result[0] = data_gradient(shape, dz, w.get(name()), factor, packed, needs(1),
-                                can.sum ? take_arrived(0, can.cut) : Arrived());
+                                can.sum ? take_arrived(0, cuts) : Arrived());
     }
     if (needs(1)) result[1] = weight_gradient(shape, x.get(name()), dz, factor, w.storage_id(), leaf_sum(1));
     if (needs(2)) result[2] = bias_gradient(dz, shape.k);

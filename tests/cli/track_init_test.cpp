@@ -1,4 +1,5 @@
-// azimuth track --init: a PolarMask of fresh weights says where the objects of the first frame are.
+// azimuth track --init and --result: a PolarMask of fresh weights says where the objects of the first frame are, at
+// once or beforehand.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -59,6 +60,7 @@ struct Detected {
     std::ranges::stable_sort(objects, [](const Json& a, const Json& b) { return a["score"] > b["score"]; });
     track = fmt::format("track {} {} --weights {}", s.config, quoted(frames), quoted(s.weights));
   }
+  fs::path result() const { return folder.path() / "found" / "00000001.json"; }
   cpu::Mask mask(size_t object) const {
     const Json& m = objects.at(object).at("segmentation");
     return cpu::rle_decode(cpu::rle_from_string(m["counts"].get<std::string>(), m["size"][0], m["size"][1]));
@@ -121,11 +123,52 @@ TEST_CASE("track --init --all follows every object above the score, the better o
   CHECK(labels == want);
 }
 
+TEST_CASE("track --result goes on from what predict wrote, as --init does, and from a text of regions") {
+  const Detected& d = detected();
+  const std::string some = fmt::format(
+      "--all --score {}", (d.objects[2].at("score").get<double>() + d.objects[3].at("score").get<double>()) / 2);
+  const auto track = [&](const std::string& start) {
+    const fs::path out = d.folder.path() / "result";
+    const ShellResult r = azimuth(fmt::format("{} {} --out {}", d.track, start, quoted(out)));
+    CAPTURE(r.output);
+    REQUIRE(r.status == 0);
+    return read_file(out / "track.json") + read_file(out / "masks" / "00000001.png");
+  };
+  for (const std::string& which : {std::string(), some})
+    CHECK(track(fmt::format("--result {} {}", quoted(d.result()), which)) == track(d.init + " " + which));
+  const fs::path boxes = d.folder.path() / "boxes.txt";
+  write_file(boxes, "20,21,24,18\n22,21,24,18\n");
+  CHECK(track(fmt::format("--result {}", quoted(boxes))) == track("--box 20,21,24,18"));
+  const std::string truth = (d.frames / "groundtruth.txt").string();
+  CHECK(track(fmt::format("--result {}", quoted(truth))) == track(""));
+}
+
+TEST_CASE("track --result says in one line what is wrong") {
+  const Detected& d = detected();
+  const auto fails = [&](const char* name, const char* text, const std::string& part, const char* more = "") {
+    const fs::path file = d.folder.path() / name;
+    write_file(file, text);
+    check_fails(fmt::format("{} --result {} {}", d.track, quoted(file), more), part);
+  };
+  check_fails(d.track + " --result nowhere.json", "nowhere.json");
+  check_fails(fmt::format("{} --result {} {}", d.track, quoted(d.result()), d.init), "give one of --box");
+  fails("list.json", "[]", "list.json: is no JSON object; want NAME.json of azimuth predict");
+  fails("short.json", R"({"width":96,"height":72})", "short.json: lacks instances, width or height");
+  fails("none.json", R"({"width":96,"height":72,"instances":[]})",
+        "none.json: has nothing with a score of 0.3 or more");
+  fails("other.json",
+        R"({"width":2,"height":1,"instances":[{"score":1,"segmentation":{"size":[1,2],"counts":[0,2]}}]})",
+        "first frame's mask is 2 x 1, the frame 96 x 72");
+  fails("none.txt", "", "none.txt: has no region in line 1");
+  fails("line.txt", "1,2,x,4\n", "line.txt: line 1");
+  fails("line.txt", "20,21,24,18\n", "one region a frame", "--all");
+}
+
 TEST_CASE("track --init says in one line what is wrong") {
   const Detected& d = detected();
   const std::string config = kDetector, weights = d.weights.string();
-  check_fails(d.track + " --box 20,20,24,18 " + d.init, "give one of --box, --mask and --init");
-  check_fails(d.track + " --mask first.png " + d.init, "give one of --box, --mask and --init");
+  check_fails(d.track + " --box 20,20,24,18 " + d.init, "give one of --box, --mask, --result and --init");
+  check_fails(d.track + " --mask first.png " + d.init, "give one of --box, --mask, --result and --init");
   check_fails(d.track + " --box 20,20,24,18 --all", "--all takes every object that --init's model finds");
   check_fails(fmt::format("{} {} --score 1.6", d.track, d.init), "finds nothing with a score of 1.6 or more");
   for (const std::string& init : {config, config + ",", "," + weights})

@@ -129,6 +129,33 @@ TEST_CASE("gradient path: a bottleneck in f32 on the CPU leaves one mask, of the
         kBlocks + 1);  // and that of the last block, whose gradient the loss made
 }
 
+TEST_CASE("gradient path: consumers in any order") {
+  // 1x1, strided 1x1 (which writes every second pixel), 3x3 by Winograd, 3x3 that only oneDNN does.
+  for (Device* device : test::devices()) {
+    const Tensor one = random({16, 1, 1, 20}, DType::f32, *device, 1),
+                 three = random({16, 3, 3, 20}, DType::f32, *device, 2);
+    std::vector<int> order = {0, 1, 2, 3};
+    do {
+      CAPTURE(order);
+      const auto gradient = [&](const auto& hide) {
+        Tensor x = random({1, 17, 22, 20}, DType::f32, *device, 3);
+        autograd::set_requires_grad(x, true);
+        const Tensor y = hide(ops::relu(x));
+        Tensor loss;
+        for (const int which : order) {
+          const ops::Conv2dOptions options{.stride = which % 2 ? 2 : 1, .padding = which / 2};
+          const Tensor z = ops::conv2d(y, which < 2 ? one : three, options);
+          const Tensor part = ops::weighted_sum(z, random(z.shape(), DType::f32, *device, 4));
+          loss = loss.defined() ? ops::add(loss, part) : part;
+        }
+        autograd::backward(loss);
+        return values(autograd::grad(x));
+      };
+      CHECK(gradient(as_it_is) == gradient(hidden));
+    } while (std::ranges::next_permutation(order).found);
+  }
+}
+
 TEST_CASE("gradient path: gradients that others hold too are not written over") {
   for (Device* device : test::devices()) {
     const Tensor w = random({16, 1, 1, 16}, DType::f32, *device, 1);
