@@ -54,6 +54,15 @@ class Source {
   uint64_t size_ = 0, at_ = 0;
 };
 
+/// An enumerator's number, also where a file made the library store one that the enumeration does not have.
+template <class Enum>
+int number_of(const Enum& value) {
+  static_assert(sizeof(Enum) == sizeof(int));
+  int number = 0;
+  std::memcpy(&number, &value, sizeof(number));
+  return number;
+}
+
 struct FreeIo {
   void operator()(AVIOContext* io) const {
     av_freep(&io->buffer);
@@ -178,9 +187,11 @@ struct VideoReader::State {
                                       height, AV_PIX_FMT_RGB24, SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT,
                                       nullptr, nullptr, nullptr));
     AZ_CHECK(scaler, "{}: frames of a kind that cannot become RGB", name);
-    const int space = frame->colorspace == AVCOL_SPC_UNSPECIFIED ? int{SWS_CS_DEFAULT} : int{frame->colorspace};
-    sws_setColorspaceDetails(scaler.get(), sws_getCoefficients(space), frame->color_range == AVCOL_RANGE_JPEG,
-                             sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
+    const int stated = number_of(frame->colorspace);  // one that the library does not know is its default
+    const int space = stated == AVCOL_SPC_UNSPECIFIED ? int{SWS_CS_DEFAULT} : stated;
+    sws_setColorspaceDetails(scaler.get(), sws_getCoefficients(space),
+                             number_of(frame->color_range) == AVCOL_RANGE_JPEG, sws_getCoefficients(SWS_CS_DEFAULT), 1,
+                             0, 1 << 16, 1 << 16);
     // The library writes whole vectors: rows of its own, which are then copied.
     if (rgb->width != width || rgb->height != height) {
       av_frame_unref(rgb.get());

@@ -128,6 +128,20 @@ VotSet read_folder(const fs::path& root) {
   return set;
 }
 
+/// A side of the frames; 0 where the file has none.
+int side_from_json(const json& item, const char* key, const std::string& where) {
+  constexpr double kMostSide = 1 << 20;
+  const double side = item.contains(key) ? item.at(key).get<double>() : 0;
+  AZ_CHECK(side >= 0 && side <= kMostSide && side == std::floor(side), "{}: {} is {}, want whole pixels", where, key,
+           side);
+  return static_cast<int>(side);
+}
+
+/// Whether an attribute holds in a frame: true, or a number that is not 0.
+uint8_t mark_from_json(const json& mark) {
+  return mark.is_boolean() ? uint8_t{mark.get<bool>()} : uint8_t{mark.get<double>() != 0};
+}
+
 VotSequence sequence_from_json(const std::string& name, const json& item, const std::string& where) {
   VotSequence sequence;
   sequence.name = name;
@@ -139,11 +153,11 @@ VotSequence sequence_from_json(const std::string& name, const json& item, const 
   sequence.images = item.at("img_names").get<std::vector<std::string>>();
   AZ_CHECK(sequence.images.size() == sequence.truth.size(), "{}: {} regions for {} frames", where,
            sequence.truth.size(), sequence.images.size());
-  sequence.width = item.value("width", 0);
-  sequence.height = item.value("height", 0);
+  sequence.width = side_from_json(item, "width", where);
+  sequence.height = side_from_json(item, "height", where);
   for (const char* attribute : kVotAttributes) {
     auto& marks = sequence.attributes[attribute];
-    for (const json& mark : item.value(attribute, json::array())) marks.push_back(mark.get<int>() != 0 ? 1 : 0);
+    for (const json& mark : item.value(attribute, json::array())) marks.push_back(mark_from_json(mark));
     if (!marks.empty()) marks.resize(sequence.truth.size());
   }
   return sequence;

@@ -117,6 +117,20 @@ TEST_CASE("broken sets and results are told what is wrong, and where") {
         }).ends_with("boxes.txt: line 1: want the four numbers x, y, w, h"));
 }
 
+TEST_CASE("a set's JSON: marks are flags or any number, sides are whole pixels") {
+  const auto read = [](const std::string& more) {
+    return decode_vot_json(R"({"a":{"gt_rect":[[1,2,3,4],[1,2,3,4],[1,2,3,4]],"img_names":["1","2","3"])" + more + "}}",
+                           "f");
+  };
+  const VotSequence marked = read(R"(,"camera_motion":[true,1e92,0],"width":64,"height":48)").sequences.at(0);
+  CHECK(marked.attributes.at("camera_motion") == std::vector<uint8_t>{1, 1, 0});
+  CHECK(marked.width == 64);
+  CHECK(read("").sequences.at(0).height == 0);
+  for (const char* side : {"1e30", "-1", "0.5"})
+    CHECK(error_of([&] { read(std::string(",\"width\":") + side); }).ends_with(", want whole pixels"));
+  CHECK(error_of([&] { read(R"(,"width":"64")"); }).starts_with("f: \"a\": "));
+}
+
 TEST_CASE("the folder of one sequence is a set of one") {
   const test::TemporaryFolder folder;
   fs::create_directories(folder.path() / "bag" / "color");
