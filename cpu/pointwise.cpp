@@ -116,9 +116,6 @@ class Product {
     }
     const auto *residual = static_cast<const float*>(epilogue_.residual),
                *cut = static_cast<const float*>(epilogue_.cut);
-    // Fetched ahead: the residual and the cut, in turn where there are both.
-    const float* fetched[] = {residual ? residual : cut, cut};
-    const int64_t turns = residual && cut ? 2 : 1;
     const float* rows[kPointwiseMostRows];
     tile.residual = residual ? rows : nullptr;
     for (int64_t p = first_panel; p < last_panel; ++p) {
@@ -135,19 +132,10 @@ class Product {
         tile.y = y_ + to;
         if (residual) residuals(at, column, rows);
         tile.cut = cut ? cut + to : nullptr;
-        tile.fetch[0] = next_panel;
-        tile.fetch[1] = next_panel + 16;
-        tile.fetch_step[0] = tile.fetch_step[1] = vectors * kernels_.lanes;
-        if (small) {
-          // The next group: its inputs and its residual or cut, a part with each panel.
-          const int64_t x_floats = at.count * x_step_ * d_.c, r_floats = at.count * y_step_ * d_.k;
-          tile.fetch[0] = at.x + x_floats + x_floats * p / panels_;
-          tile.fetch_step[0] = x_floats / (panels_ * d_.c);
-          const float* from = epilogue_.coarse ? nullptr : fetched[p % turns];
-          const int64_t parts = (panels_ + turns - 1) / turns;
-          tile.fetch[1] = from ? from + at.first * d_.k + r_floats + r_floats * (p / turns) / parts : tile.fetch[0];
-          tile.fetch_step[1] = r_floats / (parts * d_.c);
-        }
+        // What is wanted next: the next panel, or of the next group's inputs a part with each panel.
+        const int64_t x_floats = at.count * x_step_ * d_.c;
+        tile.fetch = small ? at.x + x_floats + x_floats * p / panels_ : next_panel;
+        tile.fetch_step = small ? x_floats / (panels_ * d_.c) : vectors * kernels_.lanes;
         kernels_.product[tile.last == kernels_.lanes][vectors - 1][at.count - 1](tile);
       }
     }

@@ -11,10 +11,10 @@ struct PointwiseTile {
   int64_t x_stride;    ///< floats from pixel to pixel
   const float* panel;  ///< [c][width]
   int64_t c;
-  /// What is wanted next: two streams of which each channel brings a line into the second cache.
-  const float* fetch[2];
-  int64_t fetch_step[2];  ///< floats
-  float* y;               ///< the first pixel's first channel of the panel
+  /// What is wanted next, of which each channel brings two lines into the second cache.
+  const float* fetch;
+  int64_t fetch_step;  ///< floats
+  float* y;            ///< the first pixel's first channel of the panel
   int64_t y_stride;
   const float* bias;             ///< of the panel's channels, or null
   const float* const* residual;  ///< of each pixel, the first channel of the panel; null: none; may be y's

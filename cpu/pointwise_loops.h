@@ -30,20 +30,26 @@ AZ_VECTOR_INLINE void finish(Vector v, const PointwiseTile& t, Vector bias, int 
   if constexpr (!kWhole) Simd::store_part(t.y + at, v, t.last);
 }
 
-/// Sums stay in registers: rows * vectors of them, beside a row of the panel and a broadcast input.
+/// Sums stay in registers: rows * vectors of them, beside a row of the panel and a broadcast input. Meanwhile what they
+/// are finished with, and where they go, comes into the first cache.
 template <class Simd, int kRows, int kVectors, bool kWhole>
 AZ_VECTOR_TARGET void product(const PointwiseTile& t) {
   using Vector = typename Simd::Vector;
-  constexpr int kLanes = Simd::kLanes;
-  const float *panel = t.panel, *fetch = t.fetch[0], *other = t.fetch[1];
-  const int64_t step = t.fetch_step[0], other_step = t.fetch_step[1];
+  constexpr int kLanes = Simd::kLanes, kLine = 16;
+  for (int r = 0; r < kRows; ++r)
+    for (int j = 0; j < kVectors * kLanes; j += kLine) {
+      if (t.residual) __builtin_prefetch(t.residual[r] + j);
+      if (t.cut) __builtin_prefetch(t.cut + r * t.y_stride + j);
+      __builtin_prefetch(t.y + r * t.y_stride + j, 1);
+    }
+  const float *panel = t.panel, *fetch = t.fetch;
   Vector sum[kRows][kVectors] = {};
-  for (int64_t i = 0; i < t.c; ++i, panel += kVectors * kLanes, fetch += step, other += other_step) {
+  for (int64_t i = 0; i < t.c; ++i, panel += kVectors * kLanes, fetch += t.fetch_step) {
     Vector w[kVectors];
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) w[j] = Simd::load(panel + j * kLanes);
     __builtin_prefetch(fetch, 0, 2);
-    __builtin_prefetch(other, 0, 2);
+    __builtin_prefetch(fetch + kLine, 0, 2);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const Vector x = Simd::broadcast(t.x[r * t.x_stride + i]);

@@ -121,7 +121,10 @@ AZ_VECTOR_INLINE void input_channels(const T* const* pixels, int64_t c, int64_t 
 #pragma GCC unroll 9
   for (int i = 0; i < kIn; ++i) transform_input<Simd>(Tile(), d + i * kIn, 1);
 #pragma GCC unroll 81
-  for (int p = 0; p < kIn * kIn; ++p) Simd::store(v + p * point_stride + c, d[p]);
+  for (int p = 0; p < kIn * kIn; ++p) {
+    Simd::store(v + p * point_stride + c, d[p]);
+    __builtin_prefetch(v + p * point_stride + c + 2 * Simd::kLanes, 1);  // more streams than the hardware follows
+  }
 }
 
 template <class Simd, class Tile, class T>
