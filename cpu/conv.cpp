@@ -8,6 +8,7 @@
 #include "cpu/conv_bf16.h"
 #include "cpu/conv_weight_gradient.h"
 #include "cpu/dnn.h"
+#include "cpu/elementwise.h"
 #include "cpu/few_outputs.h"
 #include "cpu/pointwise.h"
 #include "cpu/winograd.h"
@@ -206,6 +207,9 @@ void conv_forward_levels(CpuDevice& device, const ConvShape& kind, std::span<con
     }
     dnn_conv_forward(device, d, m.x, w, scale, identity, after, m.y);
   }
+  if constexpr (std::is_same_v<T, float>)
+    for (const ConvMaps<T>& m : maps)
+      if (m.exp) exp_scaled(m.y, m.exp->s, m.exp->limit, m.y, with_size(kind, m).y_count());
 }
 
 template <class T>

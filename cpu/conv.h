@@ -2,10 +2,12 @@
 // and as the twin that tests compare with.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "cpu/device.h"
 #include "math/conv.h"
+#include "math/elementwise.h"
 #include "tensor/dtype.h"
 
 namespace az::cpu {
@@ -30,6 +32,7 @@ struct ConvMaps {
   const T* residual = nullptr;  ///< [n, oh, ow, k] or null; may be y
   T* y = nullptr;               ///< [n, oh, ow, k]
   const T* cut = nullptr;       ///< likewise: y is 0 where this is not above 0; of our own algorithms (ConvFuses)
+  std::optional<math::ExpScaled<float>> exp = {};  ///< comes last; forward and f32 alone
 };
 
 /// Names a weight tensor's contents, so that its packed form can be kept; id 0: do not keep.

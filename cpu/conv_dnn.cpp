@@ -41,16 +41,23 @@ memory::desc plain_weights(const ConvShape& d) {
 
 /// What the three passes share: the maps, and packed weights of the layout that the primitive prefers.
 struct Descriptors {
-  dims stride, dilation, padding;
+  dims stride, dilation, before, after;  // the padding
   memory::desc source, weights, destination;
 
   explicit Descriptors(const ConvKey& key)
       : stride(2, key.shape.stride),
         dilation(2, key.shape.dilation - 1),
-        padding(2, key.shape.padding),
+        before{key.top, key.shape.padding},
+        after{key.bottom, key.shape.padding},
         source(image_desc(key.type, key.shape.n, key.shape.h, key.shape.w, key.shape.c)),
         weights(weight_dims(key.shape), key.type, memory::format_tag::any),
-        destination(image_desc(key.type, key.shape.n, key.shape.oh(), key.shape.ow(), key.shape.k)) {}
+        destination(image_desc(key.type, key.shape.n, rows(key), key.shape.ow(), key.shape.k)) {}
+
+  /// Of the outputs.
+  static int64_t rows(const ConvKey& key) {
+    const ConvShape& d = key.shape;
+    return (d.h + key.top + key.bottom - d.dilation * (d.r - 1) - 1) / d.stride + 1;
+  }
 };
 
 dnnl::convolution_forward::primitive_desc forward_desc(const ConvKey& key, const Descriptors& of,
@@ -65,7 +72,7 @@ dnnl::convolution_forward::primitive_desc forward_desc(const ConvKey& key, const
   const auto kind =
       key.pass == ConvPass::forward ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
   const dnnl::convolution_forward::desc what(kind, dnnl::algorithm::convolution_direct, of.source, of.weights, bias,
-                                             of.destination, of.stride, of.dilation, of.padding, of.padding);
+                                             of.destination, of.stride, of.dilation, of.before, of.after);
   return {what, attributes, engine};
 }
 
@@ -99,6 +106,31 @@ memory packed_weights(CpuDevice& device, const ConvShape& shape, const ConvPlan&
   return kept.back().memory;
 }
 
+template <class T>
+ConvKey key_of(const ConvShape& shape, const ConvEpilogue& epilogue) {
+  return {.shape = shape,
+          .type = kType<T>,
+          .bias = epilogue.bias != nullptr,
+          .residual = epilogue.residual != nullptr,
+          .relu = epilogue.relu};
+}
+
+/// The residual lies in y.
+template <class T>
+void forward(CpuDevice& device, const ConvKey& key, const T* x, const float* w, const float* scale,
+             const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y) {
+  auto& dnn = device.dnn();
+  const ConvPlan& plan = dnn.conv_plan(key);
+  std::unordered_map<int, memory> arguments{
+      {DNNL_ARG_SRC, memory(plan.source, dnn.engine, const_cast<T*>(x))},
+      {DNNL_ARG_WEIGHTS, packed_weights(device, key.shape, plan, w, scale, identity, ConvPass::forward)},
+      {DNNL_ARG_DST, memory(plan.destination, dnn.engine, y)}};
+  if (key.bias)
+    arguments.emplace(DNNL_ARG_BIAS, memory({{key.shape.k}, memory::data_type::f32, memory::format_tag::x}, dnn.engine,
+                                            const_cast<void*>(epilogue.bias)));
+  plan.primitive.execute(dnn.stream, arguments);
+}
+
 }  // namespace
 
 std::string conv_geometry(const ConvShape& d) {
@@ -113,9 +145,9 @@ void fail_dnn(const char* op, const dnnl::error& error, const std::string& what)
 size_t ConvKeyHash::operator()(const ConvKey& key) const {
   const ConvShape& d = key.shape;
   uint64_t hash = 0xCBF29CE484222325U;
-  for (const int64_t v :
-       {d.n, d.h, d.w, d.c, d.k, d.r, d.s, d.stride, d.padding, d.dilation, d.groups, static_cast<int64_t>(key.pass),
-        static_cast<int64_t>(key.type), int64_t{key.bias}, int64_t{key.residual}, int64_t{key.relu}})
+  for (const int64_t v : {d.n, d.h, d.w, d.c, d.k, d.r, d.s, d.stride, d.padding, d.dilation, d.groups,
+                          static_cast<int64_t>(key.pass), static_cast<int64_t>(key.type), int64_t{key.bias},
+                          int64_t{key.residual}, int64_t{key.relu}, key.top, key.bottom})
     hash = (hash ^ static_cast<uint64_t>(v)) * 0x100000001B3U + (hash >> 29);
   return hash;
 }
@@ -143,14 +175,14 @@ ConvPlan CpuDevice::Dnn::make_plan(const ConvKey& key) {
     return {dnnl::convolution_forward(forward), forward.src_desc(), forward.weights_desc(), forward.dst_desc()};
   if (key.pass == ConvPass::backward_data) {
     const dnnl::convolution_backward_data::desc what(dnnl::algorithm::convolution_direct, of.source, of.weights,
-                                                     of.destination, of.stride, of.dilation, of.padding, of.padding);
+                                                     of.destination, of.stride, of.dilation, of.before, of.after);
     const dnnl::convolution_backward_data::primitive_desc chosen(what, engine, forward);
     return {dnnl::convolution_backward_data(chosen), chosen.diff_src_desc(), chosen.weights_desc(),
             chosen.diff_dst_desc()};
   }
   const memory::desc gradient(weight_dims(key.shape), memory::data_type::f32, memory::format_tag::any);
   const dnnl::convolution_backward_weights::desc what(dnnl::algorithm::convolution_direct, of.source, gradient,
-                                                      of.destination, of.stride, of.dilation, of.padding, of.padding);
+                                                      of.destination, of.stride, of.dilation, of.before, of.after);
   const dnnl::convolution_backward_weights::primitive_desc chosen(what, engine, forward);
   return {dnnl::convolution_backward_weights(chosen), chosen.src_desc(), chosen.diff_weights_desc(),
           chosen.diff_dst_desc()};
@@ -172,22 +204,25 @@ std::vector<float> factored_weights(const ConvShape& shape, const float* w, cons
 template <class T>
 void dnn_conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const float* w, const float* scale,
                       const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y) {
-  auto& dnn = device.dnn();
-  const ConvPlan& plan = dnn.conv_plan({.shape = shape,
-                                        .type = kType<T>,
-                                        .bias = epilogue.bias != nullptr,
-                                        .residual = epilogue.residual != nullptr,
-                                        .relu = epilogue.relu});
   if (epilogue.residual && epilogue.residual != y)
     device.copy(y, epilogue.residual, shape.y_count() * static_cast<int64_t>(sizeof(T)));
-  std::unordered_map<int, memory> arguments{
-      {DNNL_ARG_SRC, memory(plan.source, dnn.engine, const_cast<T*>(x))},
-      {DNNL_ARG_WEIGHTS, packed_weights(device, shape, plan, w, scale, identity, ConvPass::forward)},
-      {DNNL_ARG_DST, memory(plan.destination, dnn.engine, y)}};
-  if (epilogue.bias)
-    arguments.emplace(DNNL_ARG_BIAS, memory({{shape.k}, memory::data_type::f32, memory::format_tag::x}, dnn.engine,
-                                            const_cast<void*>(epilogue.bias)));
-  plan.primitive.execute(dnn.stream, arguments);
+  forward(device, key_of<T>(shape, epilogue), x, w, scale, identity, epilogue, y);
+}
+
+template <class T>
+void dnn_conv_forward_rows(CpuDevice& device, const ConvShape& shape, int64_t begin, int64_t end, const T* x,
+                           const float* w, const float* scale, const WeightIdentity& identity,
+                           const ConvEpilogue& epilogue, T* y) {
+  const int64_t first = begin * shape.stride - shape.padding;
+  const int64_t last = (end - 1) * shape.stride - shape.padding + shape.dilation * (shape.r - 1) + 1;
+  const int64_t top = std::max<int64_t>(first, 0);
+  ConvShape rows = shape;
+  rows.n = 1;
+  rows.h = std::min(last, shape.h) - top;
+  ConvKey key = key_of<T>(rows, epilogue);
+  key.top = top - first;
+  key.bottom = std::max<int64_t>(last - shape.h, 0);
+  forward(device, key, x + top * shape.w * shape.c, w, scale, identity, epilogue, y);
 }
 
 template <class T>
@@ -214,11 +249,13 @@ void dnn_conv_backward_weights(CpuDevice& device, const ConvShape& shape, const 
   dnnl::reorder(packed, plain).execute(dnn.stream, packed, plain);
 }
 
-#define AZ_INSTANTIATE(T)                                                                                     \
-  template void dnn_conv_forward<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*,       \
-                                    const WeightIdentity&, const ConvEpilogue&, T*);                          \
-  template void dnn_conv_backward_data<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*, \
-                                          const WeightIdentity&, T*);                                         \
+#define AZ_INSTANTIATE(T)                                                                                        \
+  template void dnn_conv_forward<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*,          \
+                                    const WeightIdentity&, const ConvEpilogue&, T*);                             \
+  template void dnn_conv_forward_rows<T>(CpuDevice&, const ConvShape&, int64_t, int64_t, const T*, const float*, \
+                                         const float*, const WeightIdentity&, const ConvEpilogue&, T*);          \
+  template void dnn_conv_backward_data<T>(CpuDevice&, const ConvShape&, const T*, const float*, const float*,    \
+                                          const WeightIdentity&, T*);                                            \
   template void dnn_conv_backward_weights<T>(CpuDevice&, const ConvShape&, const T*, const T*, float*);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(bf16)

@@ -32,6 +32,7 @@ struct ConvKey {
   ConvPass pass = ConvPass::forward;
   dnnl::memory::data_type type = dnnl::memory::data_type::f32;  ///< of maps and packed weights
   bool bias = false, residual = false, relu = false;
+  int64_t top = shape.padding, bottom = shape.padding;  ///< the padding above and below
   bool operator==(const ConvKey&) const = default;
 };
 
@@ -57,6 +58,11 @@ struct WinogradPacked {
 template <class T>
 void dnn_conv_forward(CpuDevice& device, const ConvShape& shape, const T* x, const float* w, const float* scale,
                       const WeightIdentity& identity, const ConvEpilogue& epilogue, T* y);
+/// Rows [begin, end) of the outputs of one image, with no residual.   x [h, w, c], y [end - begin, ow, k]
+template <class T>
+void dnn_conv_forward_rows(CpuDevice& device, const ConvShape& shape, int64_t begin, int64_t end, const T* x,
+                           const float* w, const float* scale, const WeightIdentity& identity,
+                           const ConvEpilogue& epilogue, T* y);
 template <class T>
 void dnn_conv_backward_data(CpuDevice& device, const ConvShape& shape, const T* dy, const float* w, const float* scale,
                             const WeightIdentity& identity, T* dx);

@@ -30,11 +30,14 @@ AZ_LOOPS(double)
 AZ_LOOPS(bf16)
 #undef AZ_LOOPS
 
-#define AZ_PRODUCTS(T)                                                      \
-  namespace {                                                               \
-  AZ_SIMD void multiply_loop(const T* a, const T* b, T* y, int64_t count) { \
-    for (int64_t i = 0; i < count; ++i) y[i] = a[i] * b[i];                 \
-  }                                                                         \
+#define AZ_PRODUCTS(T)                                                                     \
+  namespace {                                                                              \
+  AZ_SIMD void multiply_loop(const T* a, const T* b, T* y, int64_t count) {                \
+    for (int64_t i = 0; i < count; ++i) y[i] = a[i] * b[i];                                \
+  }                                                                                        \
+  AZ_SIMD void exp_scaled_loop(const T* x, math::ExpScaled<T> body, T* y, int64_t count) { \
+    for (int64_t i = 0; i < count; ++i) y[i] = body.forward(x[i]);                         \
+  }                                                                                        \
   }
 AZ_PRODUCTS(float)
 AZ_PRODUCTS(double)
@@ -144,9 +147,8 @@ void scale_rows(const T* x, const T* factor, T* y, int64_t rows, int64_t columns
 template <class T>
 void exp_scaled(const T* x, T s, T limit, T* y, int64_t count) {
   const math::ExpScaled<T> body{s, limit};
-  parallel_for(count, kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) y[i] = body.forward(x[i]);
-  });
+  parallel_for(count, kGrain,
+               [&](int64_t begin, int64_t end) { exp_scaled_loop(x + begin, body, y + begin, end - begin); });
 }
 
 template <class T>

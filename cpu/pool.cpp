@@ -15,6 +15,7 @@ namespace az::cpu {
 namespace {
 
 constexpr int64_t kChannels = 64;  // channels whose maxima or sums are kept on the stack
+constexpr int64_t kColumns = 32;   // columns likewise; at least a window
 
 /// One window of one pixel of y: rows [top, bottom) and columns [left, right) of one image x, both inside it.
 struct Window {
@@ -52,24 +53,49 @@ AZ_BODY void window_body(const T* x, const Window& at, const PoolShape& shape, T
   }
 }
 
+template <class T>
+AZ_BODY void widen(const T* __restrict x, Wide<T>* __restrict y, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) y[i] = Wide<T>(x[i]);
+}
+
+/// best = the larger of x and best, as math::beats says.
+template <class T>
+AZ_BODY void raise(const T* __restrict x, Wide<T>* __restrict best, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) best[i] = math::beats(Wide<T>(x[i]), best[i]) ? Wide<T>(x[i]) : best[i];
+}
+
+/// `count` channels from channel c on of the windows [ox0, ox1) of a row of y: first the largest of each column of
+/// these windows, then of these the largest of each window. `x` holds the rows from `first` on.
+template <class T>
+AZ_BODY void values_body(const T* x, int64_t first, const Window& at, const PoolShape& shape, int64_t ox0, int64_t ox1,
+                         int64_t c, int64_t count, T* __restrict y) {
+  const math::Windows& w = shape.windows;
+  Wide<T> columns[kColumns * kChannels], best[kChannels];
+  const int64_t left = std::max<int64_t>(w.begin(ox0), 0), right = std::min(w.begin(ox1 - 1) + w.kernel, shape.w_in);
+  for (int64_t j = left; j < right; ++j) {
+    Wide<T>* column = columns + (j - left) * kChannels;
+    const T* pixel = x + ((at.top - first) * shape.w_in + j) * shape.channels + c;
+    widen(pixel, column, count);
+    for (int64_t i = at.top + 1; i < at.bottom; ++i) raise(pixel += shape.w_in * shape.channels, column, count);
+  }
+  for (int64_t ox = ox0; ox < ox1; ++ox) {
+    const int64_t begin = std::max(w.begin(ox), left), end = std::min(w.begin(ox) + w.kernel, right);
+    widen(columns + (begin - left) * kChannels, best, count);
+    for (int64_t j = begin + 1; j < end; ++j) raise(columns + (j - left) * kChannels, best, count);
+    for (int64_t i = 0; i < count; ++i) y[ox * shape.channels + c + i] = T(best[i]);
+  }
+}
+
 /// A row of y without taps. `at` gives the window's rows; the columns are those of each pixel.
 template <class T>
-AZ_BODY void values_row_body(const T* x, const Window& at, const PoolShape& shape, T* __restrict y) {
-  using W = Wide<T>;
-  const math::Windows& w = shape.windows;
-  W best[kChannels];
-  for (int64_t ox = 0; ox < shape.w_out; ++ox, y += shape.channels) {
-    const int64_t left = std::max<int64_t>(w.begin(ox), 0), right = std::min(w.begin(ox) + w.kernel, shape.w_in);
-    for (int64_t c0 = 0; c0 < shape.channels; c0 += kChannels) {
-      const int64_t count = std::min(kChannels, shape.channels - c0);
-      for (int64_t c = 0; c < count; ++c) best[c] = -std::numeric_limits<W>::infinity();
-      for (int64_t i = at.top; i < at.bottom; ++i)
-        for (int64_t j = left; j < right; ++j) {
-          const T* pixel = x + (i * shape.w_in + j) * shape.channels + c0;
-          for (int64_t c = 0; c < count; ++c) best[c] = math::beats(W(pixel[c]), best[c]) ? W(pixel[c]) : best[c];
-        }
-      for (int64_t c = 0; c < count; ++c) y[c0 + c] = T(best[c]);
-    }
+AZ_BODY void values_row_body(const T* x, int64_t first, const Window& at, const PoolShape& shape, T* __restrict y) {
+  const int64_t together = std::max<int64_t>((kColumns - shape.windows.kernel) / shape.windows.stride + 1, 1);
+  for (int64_t ox = 0; ox < shape.w_out; ox += together) {
+    const int64_t end = std::min(ox + together, shape.w_out);
+    int64_t c = 0;
+    for (; c + kChannels <= shape.channels; c += kChannels)  // a constant count: the loops are unrolled
+      values_body(x, first, at, shape, ox, end, c, kChannels, y);
+    if (c < shape.channels) values_body(x, first, at, shape, ox, end, c, shape.channels - c, y);
   }
 }
 
@@ -100,8 +126,8 @@ AZ_BODY void backward_row_body(const T* dy, const uint8_t* tap, T* __restrict dx
   AZ_SIMD void window_loop(const T* x, const Window& at, const PoolShape& shape, T* y, uint8_t* tap) {        \
     window_body(x, at, shape, y, tap);                                                                        \
   }                                                                                                           \
-  AZ_SIMD void values_row_loop(const T* x, const Window& at, const PoolShape& shape, T* y) {                  \
-    values_row_body(x, at, shape, y);                                                                         \
+  AZ_SIMD void values_row_loop(const T* x, int64_t first, const Window& at, const PoolShape& shape, T* y) {   \
+    values_row_body(x, first, at, shape, y);                                                                  \
   }                                                                                                           \
   AZ_SIMD void backward_row_loop(const T* dy, const uint8_t* tap, T* dx, int64_t i, const PoolShape& shape) { \
     backward_row_body(dy, tap, dx, i, shape);                                                                 \
@@ -111,6 +137,15 @@ AZ_LOOPS(double)
 AZ_LOOPS(bf16)
 #undef AZ_LOOPS
 
+/// The rows of row r of y.
+Window window_of(const PoolShape& shape, int64_t r) {
+  Window at{};
+  at.row0 = shape.windows.begin(r);
+  at.top = std::max<int64_t>(at.row0, 0);
+  at.bottom = std::min(at.row0 + shape.windows.kernel, shape.h_in);
+  return at;
+}
+
 }  // namespace
 
 template <class T>
@@ -119,12 +154,9 @@ void max_pool(const T* x, T* y, uint8_t* tap, const PoolShape& shape) {
   parallel_for(shape.images * shape.h_out, 1, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const T* image = x + r / shape.h_out * shape.h_in * shape.w_in * shape.channels;
-      Window at{};
-      at.row0 = w.begin(r % shape.h_out);
-      at.top = std::max<int64_t>(at.row0, 0);
-      at.bottom = std::min(at.row0 + w.kernel, shape.h_in);
+      Window at = window_of(shape, r % shape.h_out);
       if (!tap) {
-        values_row_loop(image, at, shape, y + r * shape.w_out * shape.channels);
+        values_row_loop(image, 0, at, shape, y + r * shape.w_out * shape.channels);
         continue;
       }
       for (int64_t ox = 0; ox < shape.w_out; ++ox) {
@@ -139,6 +171,14 @@ void max_pool(const T* x, T* y, uint8_t* tap, const PoolShape& shape) {
 }
 
 template <class T>
+void max_pool_rows(const T* x, int64_t first, T* y, int64_t begin, int64_t end, const PoolShape& shape) {
+  parallel_for(end - begin, 1, [&](int64_t from, int64_t to) {
+    for (int64_t r = from; r < to; ++r)
+      values_row_loop(x, first, window_of(shape, begin + r), shape, y + r * shape.w_out * shape.channels);
+  });
+}
+
+template <class T>
 void max_pool_backward(const T* dy, const uint8_t* tap, T* dx, const PoolShape& shape) {
   parallel_for(shape.images * shape.h_in, 1, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
@@ -148,8 +188,9 @@ void max_pool_backward(const T* dy, const uint8_t* tap, T* dx, const PoolShape& 
   });
 }
 
-#define AZ_INSTANTIATE(T)                                              \
-  template void max_pool<T>(const T*, T*, uint8_t*, const PoolShape&); \
+#define AZ_INSTANTIATE(T)                                                                    \
+  template void max_pool<T>(const T*, T*, uint8_t*, const PoolShape&);                       \
+  template void max_pool_rows<T>(const T*, int64_t, T*, int64_t, int64_t, const PoolShape&); \
   template void max_pool_backward<T>(const T*, const uint8_t*, T*, const PoolShape&);
 AZ_INSTANTIATE(float)
 AZ_INSTANTIATE(double)

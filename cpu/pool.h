@@ -16,6 +16,11 @@ using math::PoolShape;
 template <class T>
 void max_pool(const T* x, T* y, uint8_t* tap, const PoolShape& shape);
 
+/// Rows [begin, end) of y of one image, of which x holds the rows from `first` on that their windows cover.
+///   x [.., w_in, channels] -> y [end - begin, w_out, channels]
+template <class T>
+void max_pool_rows(const T* x, int64_t first, T* y, int64_t begin, int64_t end, const PoolShape& shape);
+
 /// dx = sum of dy over the windows whose maximum the pixel was, in row-major order of windows.
 ///   dy, tap [images, h_out, w_out, channels] -> dx [images, h_in, w_in, channels]
 template <class T>

@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "cpu/elementwise.h"
 #include "cpu/parallel.h"
 #include "cpu/winograd_kernels.h"
 #include "tensor/dtype.h"
@@ -107,6 +108,7 @@ class Convolution {
     int64_t h, w, oh, ow;  // of the whole image and its outputs
     int64_t oy, ox;
     int64_t across, first;  // tiles of a row; the number of the first tile
+    std::optional<math::ExpScaled<float>> exp;
   };
   struct Place {
     const Phase* phase;
@@ -131,7 +133,8 @@ class Convolution {
                        .oy = oy,
                        .ox = ox,
                        .across = across,
-                       .first = tiles_});
+                       .first = tiles_,
+                       .exp = maps.exp});
     tiles_ += down * across;
   }
 
@@ -211,6 +214,10 @@ class Convolution {
         to.cut[p] = inside && t.phase->cut ? t.phase->cut + at : nullptr;
       }
       kernels_.output(out(memory) + i * out_row_, out_point_, call_.k, to);
+      if constexpr (std::is_same_v<T, float>)
+        if (const auto& exp = t.phase->exp)
+          for (float* y : to.y)
+            if (y) exp_scaled(y, exp->s, exp->limit, y, call_.k);
     }
   }
 

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "math/exp.h"
 #include "tensor/dtype.h"
 #include "tensor/hd.h"
 
@@ -57,7 +58,7 @@ struct ExpScaled {
   T s, limit;
   AZ_HD T forward(T x) const {
     const T z = s * x;
-    return std::exp(z < limit ? z : limit);
+    return vector_exp(z < limit ? z : limit);
   }
   /// dL/dz; zero where the limit holds.
   AZ_HD T inner(T x, T y, T dy) const { return s * x < limit ? dy * y : T(0); }

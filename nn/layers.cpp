@@ -42,6 +42,11 @@ std::vector<Tensor> Conv2d::forward_levels(const std::vector<Tensor>& x, ops::Ep
   return ops::conv2d_levels(x, weight_, options_, with_bias(std::move(epilogue)));
 }
 
+std::vector<Tensor> Conv2d::forward_levels_exp(const std::vector<Tensor>& x,
+                                               const std::vector<ops::LevelExp>& exps) const {
+  return ops::conv2d_levels_exp(x, weight_, options_, with_bias({}), exps);
+}
+
 void Conv2d::visit(Visitor& v) {
   v.parameter("weight", weight_);
   if (bias_.defined()) v.parameter("bias", bias_);
@@ -86,22 +91,24 @@ std::vector<Tensor> Norm::after_levels(const Conv2d& conv, const std::vector<Ten
   return y;
 }
 
-Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, Tensor residual) {
+Tensor Norm::after(const Conv2d& conv, const Tensor& x, bool relu, Tensor residual, std::optional<ops::MaxPool> pool) {
+  const auto pooled = [&](const Tensor& y) { return pool ? ops::max_pool(y, *pool) : y; };
   if (options_.kind == NormKind::group) {
     const bool last = !residual.defined();
     Tensor y = ops::group_norm(conv.forward(x), weight_, bias_, options_.groups, options_.eps, relu && last);
-    if (last) return y;
-    return relu ? ops::relu(ops::add(y, residual)) : ops::add(y, residual);
+    if (last) return pooled(y);
+    return pooled(relu ? ops::relu(ops::add(y, residual)) : ops::add(y, residual));
   }
   // Fixed statistics with a learned affine map, as where a backbone is unfrozen but its statistics are not.
   const bool learns = autograd::grad_enabled() && autograd::requires_grad(weight_);
   if (options_.kind == NormKind::batch && (training() || learns)) {
     if (training()) ops::count_up(num_batches_);
-    return ops::batch_norm(conv.forward(x), weight_, bias_, running_mean_, running_var_, training(), options_.momentum,
-                           options_.eps, relu, residual);
+    return pooled(ops::batch_norm(conv.forward(x), weight_, bias_, running_mean_, running_var_, training(),
+                                  options_.momentum, options_.eps, relu, residual));
   }
   fold();
-  return conv.forward(x, {.scale = scale_, .bias = shift_, .residual = std::move(residual), .relu = relu});
+  return conv.forward(x,
+                      {.scale = scale_, .bias = shift_, .residual = std::move(residual), .relu = relu, .pool = pool});
 }
 
 }  // namespace az::nn

@@ -24,6 +24,8 @@ class Conv2d final : public Module {
   Tensor forward(const Tensor& x, ops::Epilogue epilogue = {}) const;
   /// Of each level, as ops::conv2d_levels.
   std::vector<Tensor> forward_levels(const std::vector<Tensor>& x, ops::Epilogue epilogue = {}) const;
+  /// The same, then exp(min(scale * y, limit)) with an `exps` for each level, as ops::conv2d_levels_exp: f32.
+  std::vector<Tensor> forward_levels_exp(const std::vector<Tensor>& x, const std::vector<ops::LevelExp>& exps) const;
   void visit(Visitor& v) override;
 
   Tensor& weight() { return weight_; }
@@ -55,8 +57,9 @@ class Norm final : public Module {
  public:
   Norm(const Builder& b, int64_t channels, const NormOptions& options, double weight_value = 1);
 
-  /// relu(norm(conv(x)) + residual); where the norm is an affine map it is folded into the convolution.
-  Tensor after(const Conv2d& conv, const Tensor& x, bool relu, Tensor residual = {});
+  /// max_pool(relu(norm(conv(x)) + residual)); where the norm is an affine map it is folded into the convolution.
+  Tensor after(const Conv2d& conv, const Tensor& x, bool relu, Tensor residual = {},
+               std::optional<ops::MaxPool> pool = {});
   /// relu(norm(conv(x))) of each level.
   std::vector<Tensor> after_levels(const Conv2d& conv, const std::vector<Tensor>& levels, bool relu);
   void visit(Visitor& v) override;

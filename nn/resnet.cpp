@@ -73,8 +73,8 @@ ResNet::ResNet(const Builder& b, const ResNetOptions& o) : options_(o) {
 
 std::vector<Tensor> ResNet::forward(const Tensor& image, size_t first) {
   Tensor x = image;
-  for (size_t i = 0; i < stem_convs_.size(); ++i) x = stem_norms_[i]->after(*stem_convs_[i], x, true);
-  if (options_.stem == Stem::one_7x7) x = ops::max_pool(x, 3, 2, 1);
+  const auto pool = options_.stem == Stem::one_7x7 ? std::optional<ops::MaxPool>({3, 2, 1}) : std::nullopt;
+  for (size_t i = 0; i < stem_convs_.size(); ++i) x = stem_norms_[i]->after(*stem_convs_[i], x, true, {}, pool);
   std::vector<Tensor> out;
   for (auto& stage : stages_) {
     for (auto& block : stage) x = block->forward(std::move(x));

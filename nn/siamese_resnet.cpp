@@ -59,7 +59,7 @@ SiameseResNet::SiameseResNet(const Builder& b, const SiameseResNetOptions& o)
 
 std::vector<Tensor> SiameseResNet::forward(const Tensor& image) {
   std::vector<Tensor> out = {stem_norm_->after(*stem_, image, true)};
-  Tensor x = ops::max_pool(out[0], 3, 2, 1);
+  Tensor x = ops::max_pool(out[0], {3, 2, 1});
   for (auto& stage : stages_) {
     for (auto& block : stage) x = block->forward(std::move(x));
     out.push_back(x);

@@ -5,17 +5,14 @@
 #include "autograd/node.h"
 #include "autograd/onnx.h"
 #include "cpu/conv.h"
-#include "cpu/conv_weight_gradient.h"
+#include "cpu/conv_pool.h"
 #include "cpu/elementwise.h"
-#include "cpu/reduce.h"
-#include "cpu/resize.h"
 #include "cuda/conv.h"
-#include "cuda/elementwise.h"
 #include "cuda/library.h"
-#include "cuda/reduce.h"
-#include "math/elementwise.h"
 #include "ops/cast.h"
+#include "ops/conv_gradients.h"
 #include "ops/dispatch.h"
+#include "ops/elementwise.h"
 #include "ops/profile.h"
 #include "ops/resize.h"
 #include "tensor/layout.h"
@@ -23,28 +20,11 @@
 namespace az::ops {
 namespace {
 
+using namespace conv;
 using autograd::Arrived;
 using autograd::Grads;
 using autograd::Node;
 using autograd::Saved;
-using math::ConvShape;
-
-template <class T>
-const T* data_or_null(const Tensor& t) {
-  return t.defined() ? t.data<T>() : nullptr;
-}
-
-cpu::CpuDevice& cpu_device(const Tensor& t) { return static_cast<cpu::CpuDevice&>(t.device()); }
-
-/// A weight is packed once a version; `learning`: each training step makes a new one.
-cpu::WeightIdentity identity(const Tensor& w, const Tensor& scale, bool learning) {
-  cpu::WeightIdentity named{w.storage_id(), w.version(), scale.storage_id(), scale.version(), w.raw()};
-  named.learning = learning;
-  return named;
-}
-
-/// The type of weights, bias and scale beside activations of this type.
-DType parameter_type(DType activation) { return is_half(activation) ? DType::f32 : activation; }
 
 /// The weights as the CUDA library takes them: w times scale as T. Inference keeps them.
 template <class T, class CudaDevice>
@@ -62,115 +42,8 @@ Tensor packed_weights(CudaDevice& device, const Tensor& w, const Tensor& scale) 
   return slot.packed;
 }
 
-/// dy where y > 0, else zero; in place where nobody else holds dy.
-Tensor masked(const Tensor& y, const Tensor& dy) {
-  const ProfileSpan span(dy.device(), "conv2d mask gradient", [&] { return detail(dy, map_cost(dy, 1, 1)); });
-  Tensor dz = dy.is_only_owner() ? dy : Tensor::empty(dy.shape(), dy.dtype(), dy.device());
-  on_device_bf16(
-      "conv2d", dy,
-      [&](auto t) {
-        using T = decltype(t);
-        cpu::map_backward<math::Relu>(y.data<T>(), dy.data<T>(), dz.mutable_data<T>(), dy.numel());
-      },
-      [&](auto& device, auto t) {
-        using T = decltype(t);
-        cuda::map_backward<math::Relu>(device.stream(), y.data<T>(), dy.data<T>(), dz.mutable_data<T>(), dy.numel());
-      });
-  return dz;
-}
-
-/// What a convolution of x's kind does on the way.
-cpu::ConvFuses fuses(const Tensor& x, const ConvShape& d) {
-  return x.device().kind() == DeviceKind::cpu ? cpu::conv_fuses(cpu_device(x), d, x.dtype()) : cpu::ConvFuses{};
-}
-
-/// `packed`: what packed_weights returned, on the CUDA device. `learning`: w has a gradient too. `on_way`: where
-/// fuses() allows it; dx takes the place of the sum where nobody else holds that.
-Tensor data_gradient(const ConvShape& d, const Tensor& dy, const Tensor& w, const Tensor& scale, const Tensor& packed,
-                     bool learning, const Arrived& on_way) {
-  const ProfileSpan span(dy.device(), "conv2d data gradient", [&] {
-    const double part = static_cast<double>(d.oh() * d.ow()) / static_cast<double>(d.h * d.w);  // of a strided 1x1
-    return conv_detail(d, cpu::ConvPass::backward_data, dy, w.storage_id(),
-                       part * (int{on_way.sum.defined()} + int{on_way.relu.defined()}));
-  });
-  Tensor dx = may_overwrite(on_way.sum) ? on_way.sum : Tensor::empty({d.n, d.h, d.w, d.c}, dy.dtype(), dy.device());
-  on_device_bf16(
-      "conv2d", dy,
-      [&](auto t) {
-        using T = decltype(t);
-        cpu::conv_backward_data(cpu_device(dy), d, dy.data<T>(), w.data<Wide<T>>(), data_or_null<Wide<T>>(scale),
-                                identity(w, scale, learning), dx.mutable_data<T>(),
-                                {data_or_null<T>(on_way.sum), data_or_null<T>(on_way.relu)});
-      },
-      [&](auto& device, auto t) {
-        using T = decltype(t);
-        device.library().conv_backward_data(d, dy.data<T>(), packed.data<T>(), dx.mutable_data<T>());
-      });
-  return dx;
-}
-
-/// Added to `sum`, where that is given and f32 maps are on the CPU: the result is undefined then.
-Tensor weight_gradient(const ConvShape& d, const Tensor& x, const Tensor& dy, const Tensor& scale, uint64_t weight,
-                       Tensor* sum) {
-  const ProfileSpan span(dy.device(), "conv2d weight gradient",
-                         [&] { return conv_detail(d, cpu::ConvPass::backward_weights, x, weight); });
-  const bool fused = dy.device().kind() == DeviceKind::cpu && dy.dtype() == DType::f32 && !cpu_device(dy).exact();
-  Tensor dw;
-  if (!fused || !sum) dw = Tensor::empty({d.k, d.r, d.s, d.c / d.groups}, parameter_type(dy.dtype()), dy.device());
-  if (fused) {
-    Tensor& to = sum ? *sum : dw;
-    cpu::conv_weight_gradient(cpu_device(dy), d, x.data<float>(), dy.data<float>(), data_or_null<float>(scale),
-                              sum != nullptr, to.mutable_data<float>());
-    return dw;
-  }
-  const int64_t row = d.r * d.s * (d.c / d.groups);
-  on_device_bf16(
-      "conv2d", dy,
-      [&](auto t) {
-        using T = decltype(t);
-        auto* values = dw.mutable_data<Wide<T>>();
-        cpu::conv_backward_weights(cpu_device(dy), d, x.data<T>(), dy.data<T>(), values);
-        if (scale.defined()) cpu::scale_rows(values, scale.data<Wide<T>>(), values, d.k, row);
-      },
-      [&](auto& device, auto t) {
-        using T = decltype(t);
-        auto* values = dw.mutable_data<Wide<T>>();
-        device.library().conv_backward_weights(d, x.data<T>(), dy.data<T>(), values);
-        if (scale.defined()) cuda::scale_rows(device.stream(), values, scale.data<Wide<T>>(), values, d.k, row);
-      });
-  return dw;
-}
-
-Tensor bias_gradient(const Tensor& dy, int64_t k) {
-  const ProfileSpan span(dy.device(), "conv2d bias gradient", [&] { return detail(dy, map_cost(dy, 1, 0, 0)); });
-  Tensor db = Tensor::empty({k}, parameter_type(dy.dtype()), dy.device());
-  const int64_t rows = dy.numel() / k;
-  on_device_bf16(
-      "conv2d", dy,
-      [&](auto t) { cpu::sum_rows(dy.data<decltype(t)>(), db.mutable_data<Wide<decltype(t)>>(), rows, k); },
-      [&](auto& device, auto t) {
-        using T = decltype(t);
-        Tensor parts = Tensor::empty({cuda::sum_rows_parts<T>(rows, k)}, DType::f64, dy.device());
-        cuda::sum_rows(device.stream(), dy.data<T>(), db.mutable_data<Wide<T>>(), parts.mutable_data<double>(), rows,
-                       k);
-      });
-  return db;
-}
-
 /// Whether a residual that check_shapes let pass has half the output's height and width.
 bool is_coarse(const ConvShape& d, const Tensor& residual) { return residual.defined() && residual.dim(1) != d.oh(); }
-
-/// Of a coarse residual: the sums over the squares of 2x2 pixels that a pixel was added to. On the CPU, in f32.
-Tensor coarse_gradient(const Tensor& dy) {
-  const math::ResizeShape up{dy.dim(0), dy.dim(1) / 2, dy.dim(2) / 2, dy.dim(3), dy.dim(1), dy.dim(2)};
-  const ProfileSpan span(dy.device(), "conv2d residual gradient", [&] {
-    return detail(
-        dy, {.flops = static_cast<double>(dy.numel()), .bytes_read = bytes_of(dy), .bytes_written = bytes_of(dy) / 4});
-  });
-  Tensor dx = Tensor::empty({up.images, up.h_in, up.w_in, up.channels}, dy.dtype(), dy.device());
-  cpu::resize_backward(math::Resize::nearest, dy.data<float>(), dx.mutable_data<float>(), up);
-  return dx;
-}
 
 struct Conv2dNode final : Node {
   ConvShape shape;
@@ -330,10 +203,80 @@ ConvShape check_shapes(const Tensor& x, const Tensor& w, const Conv2dOptions& o,
   return d;
 }
 
+/// Whether convolution and pool are one piece of work: nobody wants the map between them.
+bool pools_on_way(const Tensor& x, const Tensor& w, const ConvShape& d, const Epilogue& e) {
+  return x.device().kind() == DeviceKind::cpu && (x.dtype() == DType::f32 || x.dtype() == DType::bf16) &&
+         !e.residual.defined() && !autograd::wants_record({x, w, e.bias}) &&
+         cpu::conv_max_pool_fits(cpu_device(x), d, x.dtype());
+}
+
+Tensor conv2d_max_pool(const ConvShape& d, const Tensor& x, const Tensor& w, const Epilogue& e) {
+  const math::PoolShape pool = pool_shape({d.n, d.oh(), d.ow(), d.k}, *e.pool);
+  Tensor y = Tensor::empty({d.n, pool.h_out, pool.w_out, d.k}, x.dtype(), x.device());
+  const ProfileSpan span(x.device(), "conv2d", [&] {
+    SpanDetail detail = conv_detail(d, cpu::ConvPass::forward, x, w.storage_id(), 0);
+    detail.shape += ", max pool";
+    detail.cost.bytes_written = bytes_of(y);
+    return detail;
+  });
+  x.device().count_flops(d.flops());
+  const auto compute = [&]<class T>(T) {
+    cpu::conv_max_pool(cpu_device(x), d, pool, x.data<T>(), w.data<float>(), data_or_null<float>(e.scale),
+                       identity(w, e.scale, false), {.bias = data_or_null<float>(e.bias), .relu = e.relu},
+                       y.mutable_data<T>());
+  };
+  if (x.dtype() == DType::f32)
+    compute(float{});
+  else
+    compute(bf16{});
+  return y;
+}
+
+/// Whether conv2d_levels is one piece of work.
+bool one_call(const std::vector<Tensor>& x) {
+  return !x.empty() && std::ranges::all_of(x, [](const Tensor& t) {
+    return t.defined() && t.device().kind() == DeviceKind::cpu && t.dtype() == DType::f32 && !cpu_device(t).exact();
+  });
+}
+
+/// conv2d_levels where one_call says so, and what `exps` say of each map unless there are none.
+std::vector<Tensor> levels_at_once(const std::vector<Tensor>& x, const Tensor& w, const Conv2dOptions& options,
+                                   const Epilogue& e, const std::vector<LevelExp>& exps) {
+  std::vector<ConvShape> shapes;
+  for (const Tensor& level : x) {
+    shapes.push_back(check_shapes(level, w, options, e));
+    check_same_device("conv2d_levels", x[0], level);
+  }
+  const ProfileSpan span(x[0].device(), "conv2d", [&] { return conv_levels_detail(shapes, x[0], w.storage_id()); });
+  std::vector<Tensor> y;
+  std::vector<cpu::ConvMaps<float>> maps;
+  for (const Tensor& level : x) {
+    const ConvShape& d = shapes[maps.size()];
+    y.push_back(Tensor::empty({d.n, d.oh(), d.ow(), d.k}, DType::f32, level.device()));
+    maps.push_back({d.n, d.h, d.w, level.data<float>(), nullptr, y.back().mutable_data<float>()});
+    level.device().count_flops(d.flops());
+  }
+  for (size_t i = 0; i < exps.size(); ++i) {
+    check_exp_scale(exps[i].scale, y[i]);
+    maps[i].exp = math::ExpScaled<float>{exps[i].scale.data<float>()[0], static_cast<float>(exps[i].limit)};
+  }
+  cpu::conv_forward_levels<float>(cpu_device(x[0]), shapes[0], maps, w.data<float>(), data_or_null<float>(e.scale),
+                                  identity(w, e.scale, autograd::wants_record({w})),
+                                  {data_or_null<float>(e.bias), nullptr, e.relu});
+  for (size_t i = 0; i < x.size(); ++i)
+    y[i] = autograd::record<Conv2dNode>(y[i], {x[i], w, e.bias, e.residual}, shapes[i], x[i], w, Tensor(), e, y[i]);
+  return y;
+}
+
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, Epilogue e) {
   const ConvShape d = check_shapes(x, w, options, e);
+  if (e.pool) {
+    if (pools_on_way(x, w, d, e)) return conv2d_max_pool(d, x, w, e);
+    const MaxPool pool = *std::exchange(e.pool, {});
+    return max_pool(conv2d(x, w, options, std::move(e)), pool);
+  }
   const bool coarse = is_coarse(d, e.residual);
   if (coarse && !fuses(x, d).coarse) {
     e.residual = resize_nearest(e.residual, d.oh(), d.ow());
@@ -357,34 +300,29 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Conv2dOptions& options, Ep
 
 std::vector<Tensor> conv2d_levels(const std::vector<Tensor>& x, const Tensor& w, const Conv2dOptions& options,
                                   const Epilogue& e) {
-  AZ_CHECK(!x.empty() && !e.residual.defined(), "conv2d_levels: {} maps{}; want one or more, and no residual", x.size(),
-           e.residual.defined() ? " and a residual" : "");
+  AZ_CHECK(!x.empty() && !e.residual.defined() && !e.pool,
+           "conv2d_levels: {} maps{}{}; want one or more, no residual and no pool", x.size(),
+           e.residual.defined() ? " and a residual" : "", e.pool ? " and a pool" : "");
+  if (one_call(x)) return levels_at_once(x, w, options, e, {});
   std::vector<Tensor> y;
-  const bool one_call = std::ranges::all_of(x, [](const Tensor& t) {
-    return t.defined() && t.device().kind() == DeviceKind::cpu && t.dtype() == DType::f32 && !cpu_device(t).exact();
-  });
-  if (!one_call) {
-    for (const Tensor& level : x) y.push_back(conv2d(level, w, options, e));
-    return y;
+  for (const Tensor& level : x) y.push_back(conv2d(level, w, options, e));
+  return y;
+}
+
+std::vector<Tensor> conv2d_levels_exp(const std::vector<Tensor>& x, const Tensor& w, const Conv2dOptions& options,
+                                      const Epilogue& e, const std::vector<LevelExp>& exps) {
+  AZ_CHECK(exps.size() == x.size(), "conv2d_levels_exp: {} maps and {} scales", x.size(), exps.size());
+  const bool learning = std::ranges::any_of(x,
+                                            [&](const Tensor& t) {
+                                              return autograd::wants_record({t, w, e.bias});
+                                            }) ||
+                        std::ranges::any_of(exps, [](const LevelExp& v) { return autograd::wants_record({v.scale}); });
+  if (!learning && !e.residual.defined() && !e.pool && one_call(x)) return levels_at_once(x, w, options, e, exps);
+  std::vector<Tensor> y = conv2d_levels(x, w, options, e);
+  for (size_t i = 0; i < y.size(); ++i) {
+    if (is_half(y[i].dtype())) y[i] = cast(y[i], DType::f32);
+    y[i] = exp_scaled(std::move(y[i]), exps[i].scale, exps[i].limit);
   }
-  std::vector<ConvShape> shapes;
-  for (const Tensor& level : x) {
-    shapes.push_back(check_shapes(level, w, options, e));
-    check_same_device("conv2d_levels", x[0], level);
-  }
-  const ProfileSpan span(x[0].device(), "conv2d", [&] { return conv_levels_detail(shapes, x[0], w.storage_id()); });
-  std::vector<cpu::ConvMaps<float>> maps;
-  for (const Tensor& level : x) {
-    const ConvShape& d = shapes[maps.size()];
-    y.push_back(Tensor::empty({d.n, d.oh(), d.ow(), d.k}, DType::f32, level.device()));
-    maps.push_back({d.n, d.h, d.w, level.data<float>(), nullptr, y.back().mutable_data<float>()});
-    level.device().count_flops(d.flops());
-  }
-  cpu::conv_forward_levels<float>(cpu_device(x[0]), shapes[0], maps, w.data<float>(), data_or_null<float>(e.scale),
-                                  identity(w, e.scale, autograd::wants_record({w})),
-                                  {data_or_null<float>(e.bias), nullptr, e.relu});
-  for (size_t i = 0; i < x.size(); ++i)
-    y[i] = autograd::record<Conv2dNode>(y[i], {x[i], w, e.bias, e.residual}, shapes[i], x[i], w, Tensor(), e, y[i]);
   return y;
 }
 

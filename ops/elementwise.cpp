@@ -306,12 +306,16 @@ Tensor scale(const Tensor& x, double factor) {
   return record<ScaleNode>(scaled(x, factor), {x}, factor);
 }
 
-Tensor exp_scaled(Tensor logits, const Tensor& s, double limit) {
-  check_activation("exp_scaled", "x", logits);
-  const Tensor x = widened(std::move(logits));
+void check_exp_scale(const Tensor& s, const Tensor& x) {
   AZ_CHECK(s.defined() && s.numel() == 1 && s.dtype() == x.dtype(), "exp_scaled: scale is {}, want one {}", s.str(),
            dtype_name(x.dtype()));
   check_same_device("exp_scaled", x, s);
+}
+
+Tensor exp_scaled(Tensor logits, const Tensor& s, double limit) {
+  check_activation("exp_scaled", "x", logits);
+  const Tensor x = widened(std::move(logits));
+  check_exp_scale(s, x);
   const ProfileSpan span(x.device(), "exp_scaled", [&] { return detail(x, map_cost(x, 3), s); });
   Tensor y = may_overwrite(x) && !autograd::wants_record({x, s}) ? x.detached() : like(x);
   on_device(

@@ -25,6 +25,8 @@ Tensor scale(const Tensor& x, double factor);
 /// source: PolarMask, polarmask_head.py forward_single; the reference has no limit (quirk Q23)
 /// Without a gradient y takes the place of an x that is moved in and that nobody else holds (on the CPU).
 Tensor exp_scaled(Tensor x, const Tensor& s, double limit = std::numeric_limits<double>::infinity());
+/// Error unless s is one element of x's type on x's device.
+void check_exp_scale(const Tensor& s, const Tensor& x);
 /// The same elements in another shape.   grad reshapes back
 Tensor reshape(const Tensor& x, const Shape& shape);
 /// Rows [begin, begin + count) of the first dimension.   grad is zero outside them

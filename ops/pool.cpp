@@ -14,6 +14,8 @@ namespace {
 using autograd::Grads;
 using autograd::Node;
 
+constexpr const char* kOp = "max_pool";
+
 struct MaxPoolNode final : Node {
   Tensor tap;  // which place of its window each output came from
   math::PoolShape shape;
@@ -49,23 +51,28 @@ struct MaxPoolNode final : Node {
 
 }  // namespace
 
-Tensor max_pool(const Tensor& x, int kernel, int stride, int padding) {
-  const char* op = "max_pool";
-  check_activation(op, "x", x);
-  AZ_CHECK(x.rank() == 4, "{}: x is {}, want [n, h, w, c]", op, x.str());
+math::PoolShape pool_shape(const Shape& x, const MaxPool& pool) {
+  const auto [kernel, stride, padding] = pool;
+  AZ_CHECK(x.rank() == 4, "{}: x is {}, want [n, h, w, c]", kOp, x.str());
   AZ_CHECK(kernel >= 1 && kernel <= 15 && stride >= 1 && padding >= 0 && padding <= kernel / 2,
-           "{}: kernel {}, stride {}, padding {}; want kernel 1..15, stride >= 1 and padding 0..kernel/2", op, kernel,
+           "{}: kernel {}, stride {}, padding {}; want kernel 1..15, stride >= 1 and padding 0..kernel/2", kOp, kernel,
            stride, padding);
   const math::Windows windows{kernel, stride, padding};
-  const math::PoolShape shape{x.dim(0), x.dim(1), x.dim(2), x.dim(3), windows.count(x.dim(1)), windows.count(x.dim(2)),
-                              windows};
+  const math::PoolShape shape{x[0], x[1], x[2], x[3], windows.count(x[1]), windows.count(x[2]), windows};
   AZ_CHECK(shape.h_in > 0 && shape.w_in > 0 && shape.h_out > 0 && shape.w_out > 0,
-           "{}: no window of {} with padding {} fits into x {}", op, kernel, padding, x.str());
+           "{}: no window of {} with padding {} fits into x {}", kOp, kernel, padding, x.str());
+  return shape;
+}
+
+Tensor max_pool(const Tensor& x, const MaxPool& pool) {
+  const char* op = kOp;
+  check_activation(op, "x", x);
+  const math::PoolShape shape = pool_shape(x.shape(), pool);
   check_map_size(op, x, shape.images * shape.h_in, shape.w_in * shape.channels);
-  if (is_host_f16(x)) return cast(max_pool(cast(x, DType::f32), kernel, stride, padding), x.dtype());
+  if (is_host_f16(x)) return cast(max_pool(cast(x, DType::f32), pool), x.dtype());
   const ProfileSpan span(x.device(), op, [&] {
     const auto count = static_cast<double>(shape.images * shape.h_out * shape.w_out * shape.channels);
-    return detail(x, {.flops = count * kernel * kernel,
+    return detail(x, {.flops = count * pool.kernel * pool.kernel,
                       .bytes_read = bytes_of(x),
                       .bytes_written = count * static_cast<double>(dtype_bytes(x.dtype()) + 1)});
   });

@@ -54,7 +54,7 @@ class PolarHead::Scale final : public nn::Module {
         limit_(max_exponent > 0 ? max_exponent : std::numeric_limits<double>::infinity()) {
     autograd::set_requires_grad(scale_, true);
   }
-  Tensor distances(Tensor logits) const { return ops::exp_scaled(std::move(logits), scale_, limit_); }
+  ops::LevelExp exp() const { return {scale_, limit_}; }
   void visit(nn::Visitor& v) override { v.parameter("scale", scale_); }
 
  private:
@@ -97,9 +97,11 @@ PolarOutputs PolarHead::forward(const std::vector<Tensor>& pyramid) {
       if (is_half(t.dtype())) t = ops::cast(t, DType::f32);
     return y;
   };
-  const auto distances = [](std::vector<Tensor> levels, const std::vector<std::unique_ptr<Scale>>& scales) {
-    for (size_t i = 0; i < levels.size(); ++i) levels[i] = scales[i]->distances(std::move(levels[i]));
-    return levels;
+  const auto distances = [](const Conv2d& conv, const std::vector<Tensor>& levels,
+                            const std::vector<std::unique_ptr<Scale>>& scales) {
+    std::vector<ops::LevelExp> exps;
+    for (const auto& scale : scales) exps.push_back(scale->exp());
+    return conv.forward_levels_exp(levels, exps);
   };
   PolarOutputs out;
   {
@@ -107,8 +109,8 @@ PolarOutputs PolarHead::forward(const std::vector<Tensor>& pyramid) {
     out.classes = logits(*polar_class_, classes);
     out.centerness = logits(*polar_centerness_, classes);
   }
-  out.rays = distances(logits(*polar_rays_, ray_tower_->forward(pyramid)), ray_scales_);
-  if (box_tower_) out.boxes = distances(logits(*polar_box_, box_tower_->forward(pyramid)), box_scales_);
+  out.rays = distances(*polar_rays_, ray_tower_->forward(pyramid), ray_scales_);
+  if (box_tower_) out.boxes = distances(*polar_box_, box_tower_->forward(pyramid), box_scales_);
   return out;
 }
 

@@ -5,7 +5,9 @@
 #include <cmath>
 
 #include "autograd/node.h"
+#include "cpu/conv_pool.h"
 #include "ops/cast.h"
+#include "ops/elementwise.h"
 #include "ops/reduce.h"
 #include "tensor/error.h"
 #include "tests/support/devices.h"
@@ -199,9 +201,114 @@ TEST_CASE("levels that share weights give what each gives alone, and so do their
     }
   const Tensor x = Tensor::zeros({1, 4, 4, 2}, DType::f32, test::cpu()),
                w = Tensor::zeros({3, 1, 1, 2}, DType::f32, test::cpu());
-  CHECK_THROWS_WITH_AS(ops::conv2d_levels({}, w), "conv2d_levels: 0 maps; want one or more, and no residual", Error);
+  CHECK_THROWS_WITH_AS(ops::conv2d_levels({}, w), "conv2d_levels: 0 maps; want one or more, no residual and no pool",
+                       Error);
   CHECK_THROWS_WITH_AS(ops::conv2d_levels({x, x}, w, {}, {.residual = x}),
-                       "conv2d_levels: 2 maps and a residual; want one or more, and no residual", Error);
+                       "conv2d_levels: 2 maps and a residual; want one or more, no residual and no pool", Error);
+}
+
+TEST_CASE("a pool behind a convolution gives what a pool of its result gives, and so do the gradients") {
+  for (Device* dev : test::devices())
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16, DType::f64})
+      for (const Case& t : {Case{2, 23, 31, 3, 17, 7, 7, {2, 3, 1, 1}}, Case{1, 19, 18, 32, 32, 3, 3, {1, 1, 1, 1}}}) {
+        CAPTURE(dev->name());
+        CAPTURE(dtype_name(dtype));
+        const auto results = [&](bool together, bool tape) {
+          Inputs in = make(t, dtype, true, *dev);
+          in.e.relu = true;
+          in.e.residual = {};
+          const ops::MaxPool pool{3, 2, 1};
+          if (tape) autograd::set_requires_grad(in.x, true);
+          if (tape) autograd::set_requires_grad(in.w, true);
+          Tensor y;
+          if (together) {
+            in.e.pool = pool;
+            y = ops::conv2d(in.x, in.w, t.options, in.e);
+          } else {
+            y = ops::max_pool(ops::conv2d(in.x, in.w, t.options, in.e), pool);
+          }
+          if (!tape) return std::vector{y};
+          const DType wide = is_half(dtype) ? DType::f32 : dtype;
+          autograd::backward(ops::weighted_sum(ops::cast(y, wide), upstream(y).to(wide).to(*dev)));
+          return std::vector{y, autograd::grad(in.x), autograd::grad(in.w)};
+        };
+        for (const bool tape : {false, true}) {
+          const auto got = results(true, tape), want = results(false, tape);
+          for (size_t i = 0; i < want.size(); ++i) {
+            REQUIRE(got[i].shape() == want[i].shape());
+            CHECK(worst(got[i].to(test::cpu()), want[i].to(test::cpu()).to(DType::f64)) < 1e-6);
+          }
+        }
+      }
+}
+
+TEST_CASE("a band of a convolution's rows is pooled like the whole map") {
+  struct Pooled {
+    Case conv;
+    ops::MaxPool pool;
+  };
+  auto& device = static_cast<cpu::CpuDevice&>(test::cpu());
+  for (const auto& [t, windows] : {Pooled{{2, 37, 29, 3, 19, 7, 7, {2, 3, 1, 1}}, {3, 2, 1}},
+                                   Pooled{{1, 21, 9, 5, 6, 3, 3, {2, 1, 1, 1}}, {2, 3, 0}},
+                                   Pooled{{1, 26, 11, 4, 8, 5, 5, {1, 0, 2, 2}}, {5, 1, 2}},
+                                   Pooled{{1, 3, 4, 3, 2, 7, 7, {2, 3, 1, 1}}, {3, 2, 1}}})
+    for (const int64_t band : {int64_t{1}, int64_t{300}, int64_t{1000}, cpu::kConvPoolBand}) {
+      CAPTURE(t.h);
+      CAPTURE(band);
+      Inputs in = make(t, DType::f32, true);
+      const auto& o = t.options;
+      const cpu::ConvShape d{t.n, t.h, t.w, t.c, t.k, t.r, t.s, o.stride, o.padding, o.dilation, o.groups};
+      REQUIRE(cpu::conv_max_pool_fits(device, d, DType::f32));
+      const Tensor want =
+          ops::max_pool(ops::conv2d(in.x, in.w, o, {.scale = in.e.scale, .bias = in.e.bias, .relu = true}), windows);
+      Tensor got = Tensor::full(want.shape(), -1, DType::f32, device);
+      cpu::conv_max_pool(device, d, ops::pool_shape({d.n, d.oh(), d.ow(), d.k}, windows), in.x.data<float>(),
+                         in.w.data<float>(), in.e.scale.data<float>(), {},
+                         {.bias = in.e.bias.data<float>(), .relu = true}, got.mutable_data<float>(), band);
+      CHECK(worst(got, want.to(DType::f64)) < 1e-6);
+    }
+  const cpu::ConvShape winograd{.n = 1, .h = 32, .w = 32, .c = 32, .k = 32, .r = 3, .s = 3, .padding = 1};
+  CHECK_FALSE(cpu::conv_max_pool_fits(device, winograd, DType::f32));
+  float none = 0;
+  CHECK_THROWS_WITH_AS(cpu::conv_max_pool(device, winograd, ops::pool_shape({1, 32, 32, 32}, {3, 2, 1}), &none, &none,
+                                          nullptr, {}, {}, &none),
+                       doctest::Contains("conv2d with max_pool: does not fit x [1, 32, 32, 32]"), Error);
+}
+
+TEST_CASE("exponentials of levels are those of exp_scaled, with and without a tape") {
+  // By Winograd, to few outputs, direct, and as a product.
+  for (const Case& t : {Case{1, 0, 0, 24, 36, 3, 3, {1, 1, 1, 1}}, Case{1, 0, 0, 64, 4, 3, 3, {1, 1, 1, 1}},
+                        Case{1, 0, 0, 5, 7, 3, 3, {1, 1, 1, 1}}, Case{2, 0, 0, 20, 33, 1, 1, {1, 0, 1, 1}}})
+    for (Device* dev : test::devices())
+      for (const DType dtype : {DType::f32, DType::bf16}) {
+        CAPTURE(dev->name());
+        CAPTURE(t.k);
+        std::vector<Tensor> maps;
+        for (const auto& [h, w] : {std::pair{17, 21}, std::pair{3, 4}})
+          maps.push_back(test::uniform({t.n, h, w, t.c}, -1, 1, DType::f32, test::cpu(), 1).to(dtype).to(*dev));
+        Tensor w = test::uniform({t.k, t.r, t.s, t.c}, -0.3, 0.3, DType::f32, test::cpu(), 2).to(*dev);
+        const ops::Epilogue e{.bias = test::uniform({t.k}, -1, 1, DType::f32, test::cpu(), 4).to(*dev)};
+        const std::vector<ops::LevelExp> exps = {{Tensor::full(Shape{}, 0.7, DType::f32, *dev), 1.5},
+                                                 {Tensor::full(Shape{}, 1.3, DType::f32, *dev)}};
+        std::vector<Tensor> want = ops::conv2d_levels(maps, w, t.options, e);
+        for (size_t i = 0; i < want.size(); ++i)
+          want[i] = ops::exp_scaled(ops::cast(want[i], DType::f32), exps[i].scale, exps[i].limit).to(test::cpu());
+        for (const bool tape : {false, true}) {
+          autograd::set_requires_grad(w, tape);
+          const std::vector<Tensor> got = ops::conv2d_levels_exp(maps, w, t.options, e, exps);
+          REQUIRE(got.size() == want.size());
+          for (size_t i = 0; i < want.size(); ++i)
+            CHECK(worst(got[i].detached().to(test::cpu()), want[i].to(DType::f64)) < 1e-6);
+          if (!tape) continue;
+          autograd::backward(ops::weighted_sum(got[0], upstream(got[0]).to(*dev)));
+          CHECK(autograd::grad(w).defined());
+        }
+        CHECK_THROWS_WITH_AS(ops::conv2d_levels_exp(maps, w, t.options, e, {exps[0]}),
+                             "conv2d_levels_exp: 2 maps and 1 scales", Error);
+        autograd::set_requires_grad(w, false);
+        CHECK_THROWS_WITH_AS(ops::conv2d_levels_exp(maps, w, t.options, e, {exps[0], {e.bias}}),
+                             doctest::Contains("exp_scaled: scale is"), Error);
+      }
 }
 
 TEST_CASE("a narrowed picture and an empty batch") {

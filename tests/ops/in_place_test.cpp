@@ -105,8 +105,8 @@ TEST_CASE("in place: a max-pool that keeps no taps gives the same bits") {
   for (Device* device : test::devices())
     for (const auto& [kernel, stride, padding] : {std::tuple(3, 2, 1), std::tuple(2, 2, 0), std::tuple(5, 1, 2)}) {
       Tensor x = random({2, 9, 11, 67}, *device);
-      const auto without = values(ops::max_pool(x, kernel, stride, padding));
+      const auto without = values(ops::max_pool(x, {kernel, stride, padding}));
       autograd::set_requires_grad(x, true);
-      CHECK(without == values(ops::max_pool(x, kernel, stride, padding)));
+      CHECK(without == values(ops::max_pool(x, {kernel, stride, padding})));
     }
 }

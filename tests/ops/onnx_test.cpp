@@ -73,7 +73,7 @@ TEST_CASE("a convolution is Conv with the norm folded in, then the residual, the
 
 TEST_CASE("pools, resizes, crops and element-wise ops are one operator each") {
   const Tensor x = leaf({2, 9, 7, 3});
-  CHECK(kinds([](const auto& t) { return ops::max_pool(t[0], 3, 2, 1); }, {x}) == Kinds{"MaxPool"});
+  CHECK(kinds([](const auto& t) { return ops::max_pool(t[0], {3, 2, 1}); }, {x}) == Kinds{"MaxPool"});
   CHECK(kinds([](const auto& t) { return ops::resize_nearest(t[0], 19, 20); }, {x}) == Kinds{"Resize"});
   CHECK(kinds([](const auto& t) { return ops::crop(t[0], 2, 1, 5, 4); }, {x}) == Kinds{"Slice"});
   CHECK(kinds([](const auto& t) { return ops::relu(t[0]); }, {x}) == Kinds{"Relu"});

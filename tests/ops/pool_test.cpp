@@ -72,7 +72,7 @@ struct Run {
 };
 Run run(Tensor x, const Case& k, const std::function<double(size_t)>& dy_at) {
   autograd::set_requires_grad(x, true);
-  const Tensor y = ops::max_pool(x, k.kernel, k.stride, k.padding);
+  const Tensor y = ops::max_pool(x, {k.kernel, k.stride, k.padding});
   std::vector<double> dy(static_cast<size_t>(y.numel()));
   for (size_t i = 0; i < dy.size(); ++i) dy[i] = dy_at(i);
   const DType sum_type = is_half(y.dtype()) ? DType::f32 : y.dtype();
@@ -130,12 +130,15 @@ TEST_CASE("max_pool lets NaN and -inf through, and has a right gradient by diffe
   for (Device* device : test::devices()) {
     std::vector<float> values(8, -INFINITY);
     values[1] = NAN;
-    const auto y = ops::max_pool(Tensor::from(values, {1, 2, 4, 1}, *device), 2, 2, 0).to_vector<float>();
+    const auto y = ops::max_pool(Tensor::from(values, {1, 2, 4, 1}, *device), {2, 2, 0}).to_vector<float>();
     CHECK(std::isnan(y[0]));
     CHECK(y[1] == -INFINITY);
     const Tensor d = test::uniform({1, 7, 6, 3}, -1, 1, DType::f64, *device);
-    const auto check =
-        test::check_gradients([](const auto& t) { return ops::max_pool(t[0], 3, 2, 1); }, {d}, 1e-6, 200);
+    const auto check = test::check_gradients(
+        [](const auto& t) {
+          return ops::max_pool(t[0], {3, 2, 1});
+        },
+        {d}, 1e-6, 200);
     CHECK_MESSAGE(check.worst < 1e-8, check.where);
   }
 }
@@ -155,14 +158,14 @@ TEST_CASE("max_pool gives the same bits for any number of threads") {
 
 TEST_CASE("max_pool names what does not fit") {
   const Tensor x = Tensor::zeros({1, 2, 2, 6}, DType::f32, test::cpu());
-  CHECK_THROWS_WITH_AS(ops::max_pool(x, 3, 2, 0),
-                       "max_pool: no window of 3 with padding 0 fits into x f32 [1, 2, 2, 6] cpu", Error);
+  CHECK_THROWS_WITH_AS(ops::max_pool(x, {3, 2, 0}), "max_pool: no window of 3 with padding 0 fits into x [1, 2, 2, 6]",
+                       Error);
   CHECK_THROWS_WITH_AS(
-      ops::max_pool(x, 2, 2, 2),
+      ops::max_pool(x, {2, 2, 2}),
       "max_pool: kernel 2, stride 2, padding 2; want kernel 1..15, stride >= 1 and padding 0..kernel/2", Error);
-  CHECK_THROWS_AS(ops::max_pool(x, 2, 0, 0), Error);
-  CHECK_THROWS_AS(ops::max_pool(x, 16, 1, 8), Error);
-  CHECK_THROWS_AS(ops::max_pool(Tensor::zeros({1, 0, 2, 6}, DType::f32, test::cpu()), 3, 2, 1), Error);
-  CHECK_THROWS_WITH_AS(ops::max_pool(Tensor::zeros({6}, DType::f32, test::cpu()), 2, 2, 0),
-                       "max_pool: x is f32 [6] cpu, want [n, h, w, c]", Error);
+  CHECK_THROWS_AS(ops::max_pool(x, {2, 0, 0}), Error);
+  CHECK_THROWS_AS(ops::max_pool(x, {16, 1, 8}), Error);
+  CHECK_THROWS_AS(ops::max_pool(Tensor::zeros({1, 0, 2, 6}, DType::f32, test::cpu()), {3, 2, 1}), Error);
+  CHECK_THROWS_WITH_AS(ops::max_pool(Tensor::zeros({6}, DType::f32, test::cpu()), {2, 2, 0}),
+                       "max_pool: x is [6], want [n, h, w, c]", Error);
 }

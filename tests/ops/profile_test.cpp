@@ -84,7 +84,7 @@ TEST_CASE("ops report their costs, forward and backward") {
     const auto spans = spans_of(*device, [&] {
       const Tensor y = ops::conv2d(x, w);
       const Tensor z = ops::group_norm(y, scale, shift, 2, 1e-5, true);
-      const Tensor p = ops::max_pool(ops::add(ops::relu(z), ops::sigmoid(z)), 2, 2, 0);
+      const Tensor p = ops::max_pool(ops::add(ops::relu(z), ops::sigmoid(z)), {2, 2, 0});
       const Tensor r = ops::resize_nearest(p, 4, 4);
       const Tensor m = ops::matmul(ops::reshape(r, {16, 8}), ops::reshape(w, {8, 8}), false, true);
       const Tensor row = ops::reshape(m, {1, 128});
