@@ -101,6 +101,9 @@ AZ_VECTOR_INLINE void transform_output(Winograd4x4Stride2 /*tile*/, Vector* q, i
       Simd::multiply_add(a3, difference_a, Simd::multiply_add(b3, difference_b, q[7 * stride] + q[8 * stride]));
 }
 
+// Pixels and points are more streams than the hardware follows, so what comes next is fetched here.
+constexpr int64_t kLine = 16;  // floats
+
 /// `count` channels; all of a vector if kWhole.
 template <class Simd, bool kWhole, class T>
 AZ_VECTOR_INLINE auto load(const T* from, int64_t count) {
@@ -115,7 +118,10 @@ AZ_VECTOR_INLINE void input_channels(const T* const* pixels, int64_t c, int64_t 
   constexpr int kIn = Tile::kIn;
   typename Simd::Vector d[kIn * kIn];
 #pragma GCC unroll 81
-  for (int p = 0; p < kIn * kIn; ++p) d[p] = load<Simd, kWhole>(pixels[p] + c, count);
+  for (int p = 0; p < kIn * kIn; ++p) {
+    d[p] = load<Simd, kWhole>(pixels[p] + c, count);
+    __builtin_prefetch(pixels[p] + c + kLine);
+  }
 #pragma GCC unroll 9
   for (int i = 0; i < kIn; ++i) transform_input<Simd>(Tile(), d + i, kIn);
 #pragma GCC unroll 9
@@ -123,7 +129,7 @@ AZ_VECTOR_INLINE void input_channels(const T* const* pixels, int64_t c, int64_t 
 #pragma GCC unroll 81
   for (int p = 0; p < kIn * kIn; ++p) {
     Simd::store(v + p * point_stride + c, d[p]);
-    __builtin_prefetch(v + p * point_stride + c + 2 * Simd::kLanes, 1);  // more streams than the hardware follows
+    __builtin_prefetch(v + p * point_stride + c + 2 * kLine, 1);
   }
 }
 
@@ -175,6 +181,7 @@ AZ_VECTOR_INLINE void output_channels(const float* q, int64_t point_stride, int6
 #pragma GCC unroll 16
   for (int p = 0; p < kOut * kOut; ++p) {
     if (!to.y[p]) continue;
+    __builtin_prefetch(to.y[p] + k + kLine, 1);
     auto v = d[p / kOut * kIn + p % kOut] + bias;
     if (to.residual[p]) v = v + load<Simd, kWhole>(to.residual[p] + k, count);
     if (to.relu) v = v < zero ? zero : v;  // keeps NaN
