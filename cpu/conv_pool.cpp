@@ -7,6 +7,7 @@
 #include "tensor/error.h"
 
 namespace az::cpu {
+
 bool conv_max_pool_fits(const CpuDevice& device, const ConvShape& shape, DType maps) {
   return !device.exact() && (maps == DType::f32 || (maps == DType::bf16 && device.bf16_products())) &&
          conv_algorithm(shape, ConvPass::forward, maps, device.winograd()) == ConvAlgorithm::direct;
