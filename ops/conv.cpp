@@ -312,12 +312,11 @@ std::vector<Tensor> conv2d_levels(const std::vector<Tensor>& x, const Tensor& w,
 std::vector<Tensor> conv2d_levels_exp(const std::vector<Tensor>& x, const Tensor& w, const Conv2dOptions& options,
                                       const Epilogue& e, const std::vector<LevelExp>& exps) {
   AZ_CHECK(exps.size() == x.size(), "conv2d_levels_exp: {} maps and {} scales", x.size(), exps.size());
-  const bool learning = std::ranges::any_of(x,
-                                            [&](const Tensor& t) {
-                                              return autograd::wants_record({t, w, e.bias});
-                                            }) ||
-                        std::ranges::any_of(exps, [](const LevelExp& v) { return autograd::wants_record({v.scale}); });
-  if (!learning && !e.residual.defined() && !e.pool && one_call(x)) return levels_at_once(x, w, options, e, exps);
+  std::vector<Tensor> inputs = x;
+  inputs.insert(inputs.end(), {w, e.bias});
+  for (const LevelExp& exp : exps) inputs.push_back(exp.scale);
+  if (!autograd::wants_record(inputs) && !e.residual.defined() && !e.pool && one_call(x))
+    return levels_at_once(x, w, options, e, exps);
   std::vector<Tensor> y = conv2d_levels(x, w, options, e);
   for (size_t i = 0; i < y.size(); ++i) {
     if (is_half(y[i].dtype())) y[i] = cast(y[i], DType::f32);

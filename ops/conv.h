@@ -49,7 +49,8 @@ struct LevelExp {
 };
 
 /// exp_scaled of conv2d_levels, an `exps` for each map; on the CPU without a tape the exponentials are taken while the
-/// outputs are in a cache. f32 whatever x is. Errors: what conv2d_levels and exp_scaled say; another number of `exps`.
+/// outputs are in a cache. f32 beside an x of 16 bits. Errors: what conv2d_levels and exp_scaled say; another number of
+/// `exps`.
 std::vector<Tensor> conv2d_levels_exp(const std::vector<Tensor>& x, const Tensor& w, const Conv2dOptions& options,
                                       const Epilogue& epilogue, const std::vector<LevelExp>& exps);
 
