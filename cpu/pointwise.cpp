@@ -54,7 +54,9 @@ class Product {
     if (few)
       return parallel_for(panels_, 1,
                           [&](int64_t begin, int64_t end) { block(0, groups, begin, end, false, nullptr); });
-    parallel_for(groups, 1, [&](int64_t begin, int64_t end) {
+    // Pieces of whole blocks: about a sixteenth of a thread's part.
+    const int64_t piece = std::max<int64_t>((groups / (16 * threads) + most - 1) / most, 1) * most;
+    parallel_for_balanced(groups, piece, [&](int64_t begin, int64_t end) {
       float* own = copies ? memory + omp_get_thread_num() * copy : nullptr;
       const int64_t blocks = (end - begin + most - 1) / most;
       for (int64_t b = 0; b < blocks; ++b)

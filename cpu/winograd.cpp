@@ -65,7 +65,7 @@ class Convolution {
           for (int64_t x = 0; x < std::min(call.dilation, outputs_of(maps.w)); ++x) add(maps, i, y, x);
   }
 
-  /// Many tiles: every thread works through blocks of its own. Few: all threads share one block, so that the weights,
+  /// Many tiles: each thread takes blocks of them. Few: all threads share one block, so that the weights,
   /// which then are the larger part, are read once.
   void run(HugeBuffer& scratch) {
     const int64_t tiles = tiles_, threads = omp_get_max_threads();
@@ -80,20 +80,21 @@ class Convolution {
     zeros_ = reinterpret_cast<const T*>(memory);
     memory += zeros;
     if (share) {
-      parallel_for(tiles, 1, [&](int64_t begin, int64_t end) { inputs(0, begin, end, memory); });
-      parallel_for(kProducts * panels_, 1, [&](int64_t begin, int64_t end) { products(tiles, begin, end, memory); });
-      parallel_for(tiles, 1, [&](int64_t begin, int64_t end) { outputs(0, begin, end, memory); });
+      constexpr int64_t kTiles = 4;
+      parallel_for_balanced(tiles, kTiles, [&](int64_t begin, int64_t end) { inputs(0, begin, end, memory); });
+      parallel_for_balanced(kProducts * panels_, panels_,
+                            [&](int64_t begin, int64_t end) { products(tiles, begin, end, memory); });
+      parallel_for_balanced(tiles, kTiles, [&](int64_t begin, int64_t end) { outputs(0, begin, end, memory); });
       return;
     }
-    parallel_for(parts, 1, [&](int64_t part, int64_t end) {
-      for (; part < end; ++part)
-        for (int64_t b = part * blocks; b < (part + 1) * blocks; ++b) {
-          const int64_t first = tiles * b / (parts * blocks), rows = tiles * (b + 1) / (parts * blocks) - first;
-          float* own = memory + part * block_floats();
-          inputs(first, 0, rows, own);
-          products(rows, 0, kProducts * panels_, own);
-          outputs(first, 0, rows, own);
-        }
+    parallel_for_balanced(parts * blocks, 1, [&](int64_t b, int64_t end) {
+      float* own = memory + omp_get_thread_num() * block_floats();
+      for (; b < end; ++b) {
+        const int64_t first = tiles * b / (parts * blocks), rows = tiles * (b + 1) / (parts * blocks) - first;
+        inputs(first, 0, rows, own);
+        products(rows, 0, kProducts * panels_, own);
+        outputs(first, 0, rows, own);
+      }
     });
   }
 
